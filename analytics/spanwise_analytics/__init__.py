@@ -1,0 +1,1 @@
+"""Spanwise analytics: statistical methods, figures, jobs and alerts over stored spans."""

@@ -1,0 +1,1 @@
+"""Spanwise collector: OTLP in, canonical spans, the store and the JSON API."""

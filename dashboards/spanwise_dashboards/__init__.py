@@ -1,0 +1,1 @@
+"""Spanwise dashboards: the pages, the demo, and the composition of all parts into one server."""

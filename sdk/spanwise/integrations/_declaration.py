@@ -1,0 +1,90 @@
+"""What an integration file declares: the library, its targets, and pure readers.
+
+An integration is data plus four pure functions a target; the engine does everything else (patching, sync and
+async, streams, context, errors, suppression, ending exactly once).
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from spanwise.operation import Request, Response
+
+
+@dataclass(slots=True)
+class Call:
+    """One intercepted call as readers see it."""
+
+    instance: Any
+    """The object whose method was called (a foreign type, hence ``Any``)."""
+    args: tuple[Any, ...]
+    kwargs: dict[str, Any]
+    wants_content: bool
+    """False when content is not recorded: readers then leave messages, tools and inputs out."""
+
+
+class Recording(Protocol):
+    """The open span of one call, as an integration's ``observe`` sees it. Every method is safe to call twice:
+    the span ends exactly once, and nothing here raises."""
+
+    call: Call
+
+    def respond(self, response: Any) -> None:
+        """Reads a complete answer with the target's ``read_response`` and ends the span."""
+
+    def iterate(self, iterator: Any) -> Any:
+        """Returns an iterator that yields the same items, folds them, and ends the span at its end, error,
+        early close or garbage collection."""
+
+    def aiterate(self, iterator: Any) -> Any:
+        """Like ``iterate`` for an asynchronous iterator."""
+
+    def fail(self, error: BaseException) -> None:
+        """Ends the span as failed."""
+
+    def close(self) -> None:
+        """Ends the span with what was folded so far: the application stopped reading."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reader:
+    """The pure functions of one kind of call. They may raise: the engine's guard catches and counts."""
+
+    read_request: Callable[[Call], Request]
+    read_response: Callable[[Any, Call], Response]
+    new_state: Callable[[Call], Any] | None = None
+    """Starts the fold of a stream."""
+    fold: Callable[[Any, Any], None] | None = None
+    """Adds one chunk to the state, in place."""
+    finish: Callable[[Any], Response] | None = None
+    """Turns the folded state into a response equal to the unstreamed one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """One method to patch."""
+
+    path: str
+    """``module:Class.method``."""
+    reader: Reader
+    is_async: bool = False
+    why: str = ""
+    """Why this method is the right place to patch."""
+
+
+@dataclass(frozen=True, slots=True)
+class Integration:
+    """One library."""
+
+    name: str
+    module: str
+    """The module whose import means that the library is in use."""
+    distribution: str
+    versions: str
+    """Tested versions, e.g. ``>=1.40,<4``; others are left alone with one log line."""
+    targets: tuple[Target, ...]
+    observe: Callable[[Any, Recording], Any]
+    """Gets what the library returned and the recording; returns what the application gets, which must be
+    the same object. Decides between ``respond`` and following a stream or a lazy response in place."""
+    deactivates: tuple[str, ...] = ()
+    """Integrations whose calls run inside this one's and must not be reported twice."""

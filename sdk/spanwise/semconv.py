@@ -1,0 +1,194 @@
+"""The shared vocabulary: attribute keys and enum values, as plain strings.
+
+OpenTelemetry GenAI semantic conventions 1.41.1 and the additions that OpenTelemetry's own GenAI
+instrumentation already ships (``cache_write``, ``reasoning.level``, modality token counts). Keys of our own
+start with ``spanwise.``. This module imports nothing, so that the collector can use it too.
+
+Source: https://opentelemetry.io/docs/specs/semconv/gen-ai/ and the GenAI semantic conventions repository.
+"""
+
+SCHEMA_URL = "https://opentelemetry.io/schemas/1.41.1"
+
+# --- operation, provider -------------------------------------------------------------------------------
+OPERATION_NAME = "gen_ai.operation.name"
+PROVIDER_NAME = "gen_ai.provider.name"
+OUTPUT_TYPE = "gen_ai.output.type"
+
+OP_CHAT = "chat"
+OP_TEXT_COMPLETION = "text_completion"
+OP_GENERATE_CONTENT = "generate_content"
+OP_EMBEDDINGS = "embeddings"
+OP_RETRIEVAL = "retrieval"
+OP_RERANK = "rerank"
+OP_EXECUTE_TOOL = "execute_tool"
+OP_CREATE_AGENT = "create_agent"
+OP_INVOKE_AGENT = "invoke_agent"
+OP_INVOKE_WORKFLOW = "invoke_workflow"
+OP_TASK = "task"
+OP_GUARDRAIL = "guardrail"
+OP_EVALUATE = "evaluate"
+
+BILLABLE_OPERATIONS = frozenset(
+    {OP_CHAT, OP_TEXT_COMPLETION, OP_GENERATE_CONTENT, OP_EMBEDDINGS, OP_RERANK}
+)
+"""Operations that a provider charges for. Agents and workflows only repeat their children's usage."""
+
+PROVIDER_OPENAI = "openai"
+PROVIDER_ANTHROPIC = "anthropic"
+PROVIDER_AZURE_OPENAI = "azure.ai.openai"
+PROVIDER_AZURE_INFERENCE = "azure.ai.inference"
+PROVIDER_BEDROCK = "aws.bedrock"
+PROVIDER_COHERE = "cohere"
+PROVIDER_DEEPSEEK = "deepseek"
+PROVIDER_GEMINI = "gcp.gemini"
+PROVIDER_VERTEX_AI = "gcp.vertex_ai"
+PROVIDER_GROQ = "groq"
+PROVIDER_MISTRAL = "mistral_ai"
+PROVIDER_PERPLEXITY = "perplexity"
+PROVIDER_XAI = "x_ai"
+PROVIDER_MOONSHOT = "moonshot_ai"
+PROVIDER_WATSONX = "ibm.watsonx.ai"
+# Not on OpenTelemetry's list, which is open: hosts that speak OpenAI's protocol under their own name.
+PROVIDER_OPENROUTER = "openrouter"
+PROVIDER_TOGETHER = "together_ai"
+PROVIDER_FIREWORKS = "fireworks"
+PROVIDER_OLLAMA = "ollama"
+
+# --- request -------------------------------------------------------------------------------------------
+REQUEST_MODEL = "gen_ai.request.model"
+REQUEST_CHOICE_COUNT = "gen_ai.request.choice.count"
+REQUEST_SEED = "gen_ai.request.seed"
+REQUEST_STREAM = "gen_ai.request.stream"
+REQUEST_TEMPERATURE = "gen_ai.request.temperature"
+REQUEST_TOP_P = "gen_ai.request.top_p"
+REQUEST_TOP_K = "gen_ai.request.top_k"
+REQUEST_MAX_TOKENS = "gen_ai.request.max_tokens"
+REQUEST_FREQUENCY_PENALTY = "gen_ai.request.frequency_penalty"
+REQUEST_PRESENCE_PENALTY = "gen_ai.request.presence_penalty"
+REQUEST_STOP_SEQUENCES = "gen_ai.request.stop_sequences"
+REQUEST_REASONING_LEVEL = "gen_ai.request.reasoning.level"
+REQUEST_PREVIOUS_RESPONSE_ID = "gen_ai.request.previous_response.id"
+REQUEST_ENCODING_FORMATS = "gen_ai.request.encoding_formats"
+EMBEDDINGS_DIMENSION_COUNT = "gen_ai.embeddings.dimension.count"
+
+# --- response ------------------------------------------------------------------------------------------
+RESPONSE_ID = "gen_ai.response.id"
+RESPONSE_MODEL = "gen_ai.response.model"
+RESPONSE_FINISH_REASONS = "gen_ai.response.finish_reasons"
+RESPONSE_TIME_TO_FIRST_CHUNK = "gen_ai.response.time_to_first_chunk"
+"""Seconds from issuing the request to the first chunk; streams only."""
+
+USAGE_INPUT_TOKENS = "gen_ai.usage.input_tokens"
+USAGE_OUTPUT_TOKENS = "gen_ai.usage.output_tokens"
+USAGE_CACHE_READ_INPUT_TOKENS = "gen_ai.usage.cache_read.input_tokens"
+USAGE_CACHE_WRITE_INPUT_TOKENS = "gen_ai.usage.cache_write.input_tokens"
+USAGE_REASONING_OUTPUT_TOKENS = "gen_ai.usage.reasoning.output_tokens"
+USAGE_AUDIO_INPUT_TOKENS = "gen_ai.usage.audio.input_tokens"
+USAGE_AUDIO_OUTPUT_TOKENS = "gen_ai.usage.audio.output_tokens"
+USAGE_IMAGE_INPUT_TOKENS = "gen_ai.usage.image.input_tokens"
+
+# --- content -------------------------------------------------------------------------------------------
+INPUT_MESSAGES = "gen_ai.input.messages"
+OUTPUT_MESSAGES = "gen_ai.output.messages"
+SYSTEM_INSTRUCTIONS = "gen_ai.system_instructions"
+TOOL_DEFINITIONS = "gen_ai.tool.definitions"
+TOOL_CALL_ARGUMENTS = "gen_ai.tool.call.arguments"
+TOOL_CALL_RESULT = "gen_ai.tool.call.result"
+RETRIEVAL_DOCUMENTS = "gen_ai.retrieval.documents"
+RETRIEVAL_QUERY_TEXT = "gen_ai.retrieval.query.text"
+EMBEDDINGS_INPUT = "spanwise.embeddings.input"
+"""JSON array of the texts that were embedded. OpenTelemetry has no key for them."""
+STEP_INPUT = "spanwise.input"
+"""JSON of what a workflow, agent or step was called with."""
+STEP_OUTPUT = "spanwise.output"
+"""JSON of what a workflow, agent or step returned."""
+
+CONTENT_KEYS = frozenset(
+    {
+        INPUT_MESSAGES,
+        OUTPUT_MESSAGES,
+        SYSTEM_INSTRUCTIONS,
+        TOOL_DEFINITIONS,
+        TOOL_CALL_ARGUMENTS,
+        TOOL_CALL_RESULT,
+        RETRIEVAL_DOCUMENTS,
+        RETRIEVAL_QUERY_TEXT,
+        EMBEDDINGS_INPUT,
+        STEP_INPUT,
+        STEP_OUTPUT,
+    }
+)
+"""Attributes that may hold what people or models wrote."""
+
+# --- identity, tools, agents, prompts, retrieval ----------------------------------------------------------
+CONVERSATION_ID = "gen_ai.conversation.id"
+SESSION_ID = "session.id"
+USER_ID = "user.id"
+AGENT_ID = "gen_ai.agent.id"
+AGENT_NAME = "gen_ai.agent.name"
+AGENT_DESCRIPTION = "gen_ai.agent.description"
+AGENT_VERSION = "gen_ai.agent.version"
+WORKFLOW_NAME = "gen_ai.workflow.name"
+TOOL_NAME = "gen_ai.tool.name"
+TOOL_CALL_ID = "gen_ai.tool.call.id"
+TOOL_TYPE = "gen_ai.tool.type"
+TOOL_DESCRIPTION = "gen_ai.tool.description"
+DATA_SOURCE_ID = "gen_ai.data_source.id"
+RETRIEVAL_TOP_K = "gen_ai.retrieval.top_k"
+PROMPT_NAME = "gen_ai.prompt.name"
+PROMPT_VERSION = "gen_ai.prompt.version"
+PROMPT_VARIABLE_PREFIX = "gen_ai.prompt.variable."
+TAGS = "spanwise.tags"
+METADATA_PREFIX = "spanwise.metadata."
+
+# --- provider extras, general ---------------------------------------------------------------------------
+OPENAI_API_TYPE = "openai.api.type"
+OPENAI_REQUEST_SERVICE_TIER = "openai.request.service_tier"
+OPENAI_RESPONSE_SERVICE_TIER = "openai.response.service_tier"
+OPENAI_RESPONSE_SYSTEM_FINGERPRINT = "openai.response.system_fingerprint"
+SERVER_ADDRESS = "server.address"
+SERVER_PORT = "server.port"
+ERROR_TYPE = "error.type"
+ERROR_OTHER = "_OTHER"
+EXCEPTION_EVENT = "exception"
+EXCEPTION_TYPE = "exception.type"
+EXCEPTION_MESSAGE = "exception.message"
+EXCEPTION_STACKTRACE = "exception.stacktrace"
+SERVICE_NAME = "service.name"
+SERVICE_VERSION = "service.version"
+DEPLOYMENT_ENVIRONMENT = "deployment.environment.name"
+DISTRO_NAME = "telemetry.distro.name"
+DISTRO_VERSION = "telemetry.distro.version"
+
+# --- finish reasons ---------------------------------------------------------------------------------------
+FINISH_REASONS = {
+    "stop": "stop",
+    "end_turn": "stop",
+    "stop_sequence": "stop",
+    "eos": "stop",
+    "complete": "stop",
+    "completed": "stop",
+    "STOP": "stop",
+    "length": "length",
+    "max_tokens": "length",
+    "MAX_TOKENS": "length",
+    "max_output_tokens": "length",
+    "model_context_window_exceeded": "length",
+    "tool_call": "tool_call",
+    "tool_calls": "tool_call",
+    "tool-calls": "tool_call",
+    "tool_use": "tool_call",
+    "function_call": "tool_call",
+    "content_filter": "content_filter",
+    "content-filter": "content_filter",
+    "SAFETY": "content_filter",
+    "refusal": "content_filter",
+    "error": "error",
+    "failed": "error",
+}
+"""Providers' finish reasons folded to OpenTelemetry's; a reason not listed stays as it is."""
+
+
+def fold_finish_reason(reason: str) -> str:
+    """Returns OpenTelemetry's word for a provider's finish reason, or the reason itself when unknown."""
+    return FINISH_REASONS.get(reason, reason)
