@@ -58,6 +58,12 @@ class Reader:
     """Adds one chunk to the state, in place."""
     finish: Callable[[Any], Response] | None = None
     """Turns the folded state into a response equal to the unstreamed one."""
+    accepts: Callable[[Call], bool] | None = None
+    """Calls for which this is False run untouched, without a span. For a method that many kinds of calls
+    share, such as the one function of a generated client that sends every request."""
+    read_error: Callable[[BaseException, Call], Response | None] | None = None
+    """What a raised error still tells about the answer: its status, or a paid answer that could not be
+    parsed. Read before the span is ended as failed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +76,9 @@ class Target:
     is_async: bool = False
     why: str = ""
     """Why this method is the right place to patch."""
+    prepare: Callable[[Call], None] | None = None
+    """Runs just before the call, only when its span was started, and may change the arguments in place:
+    keeps a library that traces itself from reporting the same call a second time."""
 
 
 @dataclass(frozen=True, slots=True)
