@@ -1,6 +1,6 @@
 """The collector's settings: one frozen dataclass, from the environment, from flags, or by hand in a test.
 
-Each field's variable is ``SPANWISE_`` and the field's name in upper case. Nothing here opens a file or socket.
+Each field's variable is ``SPANWISE_`` and its name in upper case. Nothing here opens a file or a socket.
 """
 
 import ipaddress
@@ -46,26 +46,20 @@ class Settings:
     )
     fsync: bool = field(
         default=False,
-        metadata=_about("acknowledge only what survives a power cut, not only a killed process"),
+        metadata=_about("acknowledge only what survives a power cut, too"),
     )
-    retention_days: int = field(
-        default=90, metadata=_about("days that spans are kept; older ones are refused")
-    )
+    retention_days: int = field(default=90, metadata=_about("days spans are kept; older ones are refused"))
 
     ingest_key: str | None = field(default=None, metadata=_about("key that OTLP senders must present"))
-    ui_password: str | None = field(
-        default=None, metadata=_about("password of the pages and of the JSON API")
-    )
+    ui_password: str | None = field(default=None, metadata=_about("password of the pages and the JSON API"))
     session_secret: str | None = field(
         default=None,
-        metadata=_about("signs login cookies; needed only when several servers share one address"),
+        metadata=_about("signs login cookies; set it when several servers share one address"),
     )
     session_hours: int = field(default=12, metadata=_about("hours after which a login ends"))
     allow_anonymous_on_network: bool = field(
         default=False,
-        metadata=_about(
-            "listen on a network address without key and password: everyone there reads all prompts"
-        ),
+        metadata=_about("listen on a network without key and password: anyone reads all prompts"),
     )
     tls_cert: Path | None = field(default=None, metadata=_about("PEM certificate chain, to serve HTTPS"))
     tls_key: Path | None = field(default=None, metadata=_about("PEM private key of the certificate"))
@@ -77,12 +71,10 @@ class Settings:
     )
     otlp_path_prefixes: tuple[str, ...] = field(
         default=(),
-        metadata=_about("further prefixes before /v1/traces, e.g. /api/public/otel, comma separated"),
+        metadata=_about("more prefixes before /v1/traces, e.g. /api/public/otel"),
     )
 
-    redact: bool = field(
-        default=True, metadata=_about("scrub keys, card numbers, e-mail and phone from content")
-    )
+    redact: bool = field(default=True, metadata=_about("scrub keys, cards, e-mail and phone from content"))
     max_body_bytes: int = field(
         default=64 * MIB, metadata=_about("largest OTLP request, before and after decompression")
     )
@@ -101,7 +93,7 @@ class Settings:
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str] | None = None, **overrides: Any) -> "Settings":
-        """Returns the environment's settings with ``overrides`` on top; an override of ``None`` is "not given".
+        """Returns the environment's settings with ``overrides`` on top; ``None`` there is "not given".
 
         Raises:
             SettingsError: A variable cannot be read, or the settings contradict each other.
@@ -230,12 +222,10 @@ def _check(settings: Settings) -> None:
         )
     if (settings.tls_cert is None) != (settings.tls_key is None):
         raise SettingsError("--tls-cert and --tls-key only work together", fix="give both or neither")
-    if settings.clickhouse_url is not None and urlsplit(settings.clickhouse_url).scheme not in (
-        "http",
-        "https",
-    ):
+    url = settings.clickhouse_url
+    if url is not None and urlsplit(url).scheme not in ("http", "https"):
         raise SettingsError(
-            f"clickhouse_url={settings.clickhouse_url!r} is not an HTTP address",
+            f"clickhouse_url={url!r} is not an HTTP address",
             fix="e.g. http://default:password@localhost:8123/spanwise",
         )
     for origin in settings.cors_origins:
