@@ -1,5 +1,6 @@
 """docker-compose.yml and the Dockerfile cannot be started where there is no Docker engine; this checks what can be."""
 
+import argparse
 import re
 import xml.etree.ElementTree as ET
 from pathlib import Path
@@ -30,7 +31,9 @@ def test_the_server_waits_for_a_healthy_clickhouse(compose: dict[str, Any]) -> N
 def test_every_secret_comes_from_env_and_is_required(compose: dict[str, Any]) -> None:
     text = (ROOT / "docker-compose.yml").read_text()
     example = dict(
-        line.split("=", 1) for line in (ROOT / ".env.example").read_text().splitlines() if line and line[0] != "#"
+        line.split("=", 1)
+        for line in (ROOT / ".env.example").read_text().splitlines()
+        if line and line[0] != "#"
     )
     assert set(example) == {"CLICKHOUSE_PASSWORD", "SPANWISE_INGEST_KEY", "SPANWISE_UI_PASSWORD"}
     assert set(example.values()) == {""}, "an example must not carry a usable secret"
@@ -76,8 +79,6 @@ def test_the_image_runs_unprivileged_and_copies_what_exists() -> None:
 def test_the_command_of_the_image_is_one_that_spanwise_understands() -> None:
     """The flags in CMD and the variables in compose must be the server's own."""
     from spanwise_dashboards.commands import SERVE
-
-    import argparse
 
     parser = argparse.ArgumentParser()
     SERVE.configure(parser)

@@ -36,7 +36,9 @@ def test_no_function_is_longer_than_the_budget() -> None:
 
 
 def test_sql_stands_in_the_store_only() -> None:
-    statement = re.compile(r"\b(select\s.+\sfrom|insert\s+into|alter\s+table|create\s+table)\s", re.IGNORECASE)
+    statement = re.compile(
+        r"\b(select\s.+\sfrom|insert\s+into|alter\s+table|create\s+table)\s", re.IGNORECASE
+    )
     found = [
         relative(p)
         for p in SOURCES
@@ -64,11 +66,13 @@ def test_no_module_has_a_name_that_says_nothing(banned: str) -> None:
 
 def test_banned_synonyms_do_not_name_things() -> None:
     banned = re.compile(r"(observation|prompt_tokens|completion_tokens|helper|manager)", re.IGNORECASE)
-    found = []
-    for path in SOURCES:
-        for node in ast.walk(ast.parse(path.read_text())):
-            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef) and banned.search(node.name):
-                found.append(f"{relative(path)}: {node.name}")
+    kinds = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
+    found = [
+        f"{relative(path)}: {node.name}"
+        for path in SOURCES
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, kinds) and banned.search(node.name)
+    ]
     assert found == [], "the vocabulary is OpenTelemetry GenAI's"
 
 
@@ -76,10 +80,13 @@ def test_import_spanwise_is_light() -> None:
     """`import spanwise` must not load the OTel SDK, protobuf or an HTTP client."""
     code = (
         "import sys, spanwise\n"
-        "heavy = [m for m in ('opentelemetry.sdk', 'google.protobuf', 'urllib3', 'requests', 'numpy') if m in sys.modules]\n"
+        "names = 'opentelemetry.sdk', 'google.protobuf', 'urllib3', 'requests', 'numpy'\n"
+        "heavy = [name for name in names if name in sys.modules]\n"
         "print(','.join(heavy))"
     )
-    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
+    result = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60
+    )
     assert result.stdout.strip() == ""
 
 
@@ -87,6 +94,7 @@ def test_the_version_stands_in_one_place() -> None:
     version = re.search(r'"(.+)"', (ROOT / "sdk/spanwise/_version.py").read_text().split("=")[1])
     assert version
     assert 'dynamic = ["version"]' in (ROOT / "pyproject.toml").read_text()
-    assert f"## [{version[1]}]" in (ROOT / "CHANGELOG.md").read_text() or "## [Unreleased]" in (
-        ROOT / "CHANGELOG.md"
-    ).read_text()
+    assert (
+        f"## [{version[1]}]" in (ROOT / "CHANGELOG.md").read_text()
+        or "## [Unreleased]" in (ROOT / "CHANGELOG.md").read_text()
+    )
