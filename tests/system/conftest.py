@@ -83,7 +83,7 @@ class Server:
         return json.loads(body) if body[:1] in (b"{", b"[") else body
 
     def post(self, path: str, body: bytes, content_type: str) -> tuple[int, bytes]:
-        request = urllib.request.Request(self.url + path, body, {"content-type": content_type})  # noqa: S310
+        request = urllib.request.Request(self.url + path, body, {"content-type": content_type})
         try:
             with urllib.request.urlopen(request, timeout=30) as answer:
                 return answer.status, answer.read()

@@ -1,4 +1,4 @@
-"""One line in an app, one command for the server: the trace that the API returns is the call that was made."""
+"""One line in an app, one command for the server: what the API returns is the call that was made."""
 
 from typing import Any
 

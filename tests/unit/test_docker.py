@@ -1,4 +1,4 @@
-"""docker-compose.yml and the Dockerfile cannot be started where there is no Docker engine; this checks what can be."""
+"""The container files cannot be started where there is no Docker engine; this checks what can be."""
 
 import argparse
 import re
