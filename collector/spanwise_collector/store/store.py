@@ -1,0 +1,97 @@
+"""The store: typed methods over the tables, the only door to them for the rest of the program.
+
+Everything here blocks; callers on an event loop use a worker thread. All methods may be called from several
+threads at once.
+"""
+
+from collections.abc import Sequence
+from types import TracebackType
+
+from spanwise_collector.model import Page, Span, SpanOutline, TraceFilter, TraceSummary
+from spanwise_collector.store import traces
+from spanwise_collector.store.connection import Engine
+from spanwise_collector.store.insert import insert_spans
+from spanwise_collector.store.migrate import migrate
+from spanwise_collector.store.settings import StoreSettings
+from spanwise_collector.store.statements import statement
+
+
+class Store:
+    """An open, migrated store. ``project_id`` bounds every method: no call reads across projects."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    @classmethod
+    def open(cls, settings: StoreSettings) -> "Store":
+        """Open the engine and bring its schema up to date.
+
+        Raises:
+            Unavailable: The folder belongs to another process, or the server does not answer.
+            Conflict: The database was written by a newer version, or its schema does not match its history.
+        """
+        engine = Engine(settings)
+        engine.connections.open()
+        try:
+            migrate(engine)
+        except BaseException:
+            engine.connections.close()
+            raise
+        return cls(engine)
+
+    def close(self) -> None:
+        """Close the connections and give the data folder back."""
+        self._engine.connections.close()
+
+    def __enter__(self) -> "Store":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def ping(self) -> None:
+        """Ask the engine for an answer.
+
+        Raises:
+            Unavailable: It gave none.
+        """
+        self._engine.read(statement("ping"), {})
+
+    def insert_spans(self, spans: Sequence[Span]) -> None:
+        """Store spans; they are durable on return, and sending them again changes no number.
+
+        Raises:
+            PoisonError: A row can never be stored; nothing is known about the others, split and try again.
+            Unavailable: The engine is in trouble; the same batch may succeed later.
+        """
+        insert_spans(self._engine, spans)
+
+    def list_traces(
+        self, project_id: str, where: TraceFilter, *, limit: int = 50, cursor: str | None = None
+    ) -> Page[TraceSummary]:
+        """List matching traces, newest first.
+
+        Raises:
+            BadRequest: The cursor or the limit is not valid.
+            Unavailable: The engine failed or hit a limit.
+        """
+        return traces.list_traces(self._engine, project_id, where, limit=limit, cursor=cursor)
+
+    def read_trace(
+        self, project_id: str, trace_id: str, *, limit: int | None = None, after: str | None = None
+    ) -> list[Span]:
+        """Read the spans of a trace in order of start; empty when the trace is unknown.
+
+        ``after`` is the id of the last span of the page before.
+        """
+        return traces.read_trace(self._engine, project_id, trace_id, limit=limit, after=after)
+
+    def read_outline(self, project_id: str, trace_id: str) -> list[SpanOutline]:
+        """Read what a tree shows of each span of a trace, in order of start."""
+        return traces.read_outline(self._engine, project_id, trace_id)
+
+    def read_span(self, project_id: str, trace_id: str, span_id: str) -> Span | None:
+        """Read one span with its payload; ``None`` when it is not stored."""
+        return traces.read_span(self._engine, project_id, trace_id, span_id)
