@@ -1,0 +1,119 @@
+"""Message content on its way to Spanwise: a side table keyed by span id, and its encoding as JSON.
+
+Content does not become an attribute of the span, because every exporter of the app would then receive it.
+It waits here from the call until the span ends and travels on with the span (see ``processor``).
+"""
+
+import json
+import logging
+import math
+import threading
+from collections.abc import Mapping
+
+logger = logging.getLogger("spanwise")
+
+Content = Mapping[str, object]
+"""Content attributes by their final key; the values are JSON-able."""
+
+_NODE_BYTES = 72
+"""What an entry of a dict or a list costs beside its string, in bytes; measured on CPython 3.11."""
+_CONTAINER_BYTES = 200
+_MAX_DEPTH = 64
+
+_encode = json.JSONEncoder(
+    ensure_ascii=False, separators=(",", ":"), allow_nan=False, check_circular=True, default=str
+).encode
+
+
+class ContentTable:
+    """The content of spans that have not ended yet, bounded in bytes.
+
+    Args:
+        max_bytes: Estimated memory that content may take; what does not fit is dropped and counted.
+    """
+
+    def __init__(self, max_bytes: int) -> None:
+        self._max_bytes = max_bytes
+        self._entries: dict[int, tuple[Content, int]] = {}
+        # Reentrant: a span may end in a finalizer that the garbage collector runs inside this very code.
+        self._lock = threading.RLock()
+        self._bytes = 0
+        self.dropped = 0
+        """Pieces of content that did not fit."""
+
+    def put(self, span_id: int, content: Content) -> None:
+        """Adds content to a span that is still open; a key that is already there is replaced."""
+        size = size_of(content)
+        with self._lock:
+            if self._bytes + size > self._max_bytes:
+                self.dropped += 1
+                return
+            self._bytes += size
+            earlier = self._entries.get(span_id)
+            if earlier is None:
+                self._entries[span_id] = (content, size)
+            else:
+                self._entries[span_id] = ({**earlier[0], **content}, earlier[1] + size)
+
+    def pop(self, span_id: int) -> tuple[Content | None, int]:
+        """Removes and returns the content of a span that ended, with its estimated size in bytes."""
+        with self._lock:
+            entry = self._entries.pop(span_id, None)
+            if entry is None:
+                return None, 0
+            self._bytes -= entry[1]
+            return entry
+
+    def clear(self) -> None:
+        """Forgets everything, and the lock too: the process was forked."""
+        self._lock = threading.RLock()
+        self._entries = {}
+        self._bytes = 0
+
+
+def size_of(value: object, depth: int = 0) -> int:
+    """Returns about how many bytes of memory a JSON-able value holds."""
+    if value.__class__ is str:
+        return _NODE_BYTES + len(value)
+    if depth > _MAX_DEPTH:
+        return _NODE_BYTES
+    if isinstance(value, dict):
+        total = _CONTAINER_BYTES
+        for item in value.values():
+            total += size_of(item, depth + 1)
+        return total
+    if isinstance(value, list | tuple):
+        total = _CONTAINER_BYTES
+        for item in value:
+            total += size_of(item, depth + 1)
+        return total
+    return _NODE_BYTES
+
+
+def to_text(value: object) -> str:
+    """Returns a content value as it is exported: a string as it is, anything else as JSON.
+
+    NaN and infinities become null, since JSON has no word for them; what JSON cannot express at all becomes
+    its ``str``.
+    """
+    if isinstance(value, str):
+        return value
+    try:
+        return _encode(value)
+    except (ValueError, RecursionError, TypeError):
+        return _encode(_plain(value, 0))
+
+
+def _plain(value: object, depth: int) -> object:
+    """Copies a value into plain JSON types; what is deeper than 64 levels, or circular, becomes ``"..."``."""
+    if depth > _MAX_DEPTH:
+        return "..."
+    if value is None or isinstance(value, str | bool | int):
+        return value
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, Mapping):
+        return {str(key): _plain(item, depth + 1) for key, item in value.items()}
+    if isinstance(value, list | tuple | set | frozenset):
+        return [_plain(item, depth + 1) for item in value]
+    return str(value)

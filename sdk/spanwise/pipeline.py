@@ -1,0 +1,274 @@
+"""From the end of a span to the endpoint: which TracerProvider makes the spans, and who exports them.
+
+The parts are in modules of their own: ``processor`` chooses spans, ``content`` keeps messages beside them,
+``backlog`` holds what waits, ``worker`` and ``delivery`` send it. Here they are put together, once a process.
+"""
+
+import atexit
+import logging
+import os
+import threading
+import weakref
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from opentelemetry import trace
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.trace import NoOpTracer, ProxyTracerProvider, Span, Tracer
+
+from spanwise import semconv
+from spanwise._version import __version__
+from spanwise.backlog import BATCH_SPANS, Backlog
+from spanwise.config import Config
+from spanwise.content import ContentTable, to_text
+from spanwise.delivery import Delivery
+from spanwise.encode import Encoder
+from spanwise.processor import SCOPE_PREFIX, SpanProcessor, SpanSelection
+from spanwise.resource import named_in_code, new_resource
+from spanwise.sender import Sender
+from spanwise.worker import Worker
+
+logger = logging.getLogger("spanwise")
+
+_DEFAULT_DELAY_S = 1.0
+PATIENCE_S = 3.0
+"""Seconds without an acknowledged batch after which ``flush`` and ``shutdown`` give up."""
+EXIT_LIMIT_S = 30.0
+"""Seconds that the process may take to exit while batches are being acknowledged."""
+
+_processors: "weakref.WeakKeyDictionary[object, SpanProcessor]" = weakref.WeakKeyDictionary()
+"""The processor that a provider has been given, so that it is given one only."""
+
+
+@dataclass(frozen=True, slots=True)
+class ExportStats:
+    """What became of the spans that this process recorded."""
+
+    exported: int
+    """Acknowledged by the endpoint."""
+    queued: int
+    """Waiting, or on their way."""
+    queued_bytes: int
+    """Estimated memory of those."""
+    dropped: int
+    """Found no room: more than ``max_queue_bytes`` was waiting."""
+    refused: int
+    """Sent, and not accepted by the endpoint."""
+    failed: int
+    """Not sent because of a fault of ours."""
+    lost: int
+    """Still waiting when the pipeline was shut down."""
+    withheld: int
+    """Exported without messages, because the default endpoint is not Spanwise."""
+    dropped_content: int
+    """Pieces of content that found no room while their span was open."""
+    last_error: str
+    """Why the last attempt failed; empty when none did."""
+    is_failing: bool
+    """True while the endpoint takes nothing."""
+
+
+class Pipeline:
+    """Makes tracers, and exports the spans they make.
+
+    Nothing happens before the first span: no thread, no connection, no global provider.
+
+    Args:
+        config: The settings.
+    """
+
+    def __init__(self, config: Config) -> None:
+        self._config = config
+        self._lock = threading.RLock()
+        self._content = ContentTable(config.max_queue_bytes)
+        self._backlog = Backlog(config.max_queue_bytes, _max_queue_spans(), _batch_spans())
+        self._encoder = Encoder(named_in_code(config))
+        self._delivery = Delivery(config, Sender(config), self._encoder, self._backlog.wait)
+        self._worker = Worker(self._backlog, self._delivery, _delay_s(), PATIENCE_S)
+        self._selection = SpanSelection(self._backlog, self._content, self._ensure_worker)
+        self._provider: object | None = None
+        self._tracer: Tracer = NoOpTracer()
+        self._own_provider: TracerProvider | None = None
+        self._attached: list[SpanProcessor] = []
+        self._is_shut_down = False
+        _pipelines.add(self)
+        _register_hooks()
+
+    def tracer(self) -> Tracer:
+        """Returns the tracer to start a span with; call it anew for each span.
+
+        The provider is found out at the first call: the app's own, if it has set one up by then, else ours,
+        which then becomes the global one. A provider that the app sets later is found by later calls.
+        """
+        if self._config.isolated:
+            provider: object = self._provider
+        else:
+            provider = trace.get_tracer_provider()
+        if provider is self._provider and provider is not None:
+            return self._tracer
+        return self._resolve(provider)
+
+    def put_content(self, span: Span, content: Mapping[str, object]) -> None:
+        """Adds content to an open span; the values are JSON-able and must not be changed any more.
+
+        It becomes JSON in the background. Only when OpenTelemetry's capture variable asks for content on the
+        span does it also become attributes, here, which every exporter of the app then sees.
+        """
+        if not content or not span.is_recording():
+            return
+        if self._config.capture.is_on_span:
+            span.set_attributes({key: to_text(value) for key, value in content.items()})
+        self._content.put(span.get_span_context().span_id, content)
+
+    def flush(self, timeout_s: float = 30.0) -> bool:
+        """Sends what has ended so far and waits for it.
+
+        Gives up after ``timeout_s``, and earlier when nothing was acknowledged for three seconds.
+
+        Returns:
+            True when the endpoint answered for everything.
+        """
+        return self._worker.flush(timeout_s)
+
+    def shutdown(self, timeout_s: float | None = None) -> bool:
+        """Sends what is left and ends; spans that end later are ignored.
+
+        Takes at most ``timeout_s`` (30 s when None), and gives up when nothing was acknowledged for three
+        seconds.
+
+        Returns:
+            True when nothing was lost.
+        """
+        with self._lock:
+            if self._is_shut_down:
+                return True
+            self._is_shut_down = True
+            _pipelines.discard(self)
+            for processor in self._attached:
+                if processor.selection is self._selection:
+                    processor.selection = None
+                    processor.flush = None
+        return self._worker.stop(EXIT_LIMIT_S if timeout_s is None else timeout_s)
+
+    def stats(self) -> ExportStats:
+        """Returns what became of the spans of this process so far."""
+        counts = self._delivery.counts
+        return ExportStats(
+            exported=counts.exported,
+            queued=self._backlog.held,
+            queued_bytes=self._backlog.held_bytes,
+            dropped=self._backlog.dropped,
+            refused=counts.refused,
+            failed=counts.failed,
+            lost=counts.lost,
+            withheld=counts.withheld,
+            dropped_content=self._content.dropped,
+            last_error=counts.last_error,
+            is_failing=self._delivery.is_failing,
+        )
+
+    def _resolve(self, provider: object) -> Tracer:
+        """Finds the provider to trace with, attaches to it, and remembers its tracer."""
+        with self._lock:
+            if self._is_shut_down or self._config.disabled:
+                return NoOpTracer()
+            if self._config.isolated:
+                provider = self._provide()
+            elif isinstance(provider, ProxyTracerProvider):
+                provider = self._provide()
+                trace.set_tracer_provider(self._provide())
+            elif not callable(getattr(provider, "add_span_processor", None)):
+                # The app chose a provider that records nothing (or is not OpenTelemetry's SDK): its choice
+                # stands, and our spans are made by a provider of our own beside it.
+                self._attach(self._provide())
+                self._provider = provider
+                self._tracer = _get_tracer(self._provide())
+                return self._tracer
+            self._attach(provider)
+            self._provider = provider
+            self._tracer = _get_tracer(provider)
+            return self._tracer
+
+    def _provide(self) -> TracerProvider:
+        """Returns our own provider, made at the first call. It never exports on its own at exit: we do."""
+        if self._own_provider is None:
+            self._own_provider = TracerProvider(resource=new_resource(self._config), shutdown_on_exit=False)
+        return self._own_provider
+
+    def _attach(self, provider: object) -> None:
+        processor = _processors.get(provider)
+        if processor is None:
+            processor = _processors[provider] = SpanProcessor()
+            provider.add_span_processor(processor)  # type: ignore[attr-defined]
+        processor.selection = self._selection
+        processor.flush = self.flush
+        self._attached.append(processor)
+
+    def _ensure_worker(self) -> None:
+        if not self._worker.is_started:
+            self._worker.start()
+
+    def _start_over(self) -> None:
+        """Empties everything in a forked child: what was waiting is its parent's to send."""
+        self._lock = threading.RLock()
+        self._content.clear()
+        self._backlog.reset()
+        self._selection.reset()
+        self._worker.reset()
+
+
+_pipelines: "set[Pipeline]" = set()
+"""Those that were not shut down."""
+_are_hooks_registered = False
+
+
+def _register_hooks() -> None:
+    """Registers, once a process, what happens at exit and after a fork."""
+    global _are_hooks_registered
+    if _are_hooks_registered:
+        return
+    _are_hooks_registered = True
+    atexit.register(_shut_all_down)
+    if hasattr(os, "register_at_fork"):
+        os.register_at_fork(after_in_child=_start_all_over)
+
+
+def _shut_all_down() -> None:
+    for pipeline in list(_pipelines):
+        pipeline.shutdown()
+
+
+def _start_all_over() -> None:
+    for pipeline in list(_pipelines):
+        pipeline._start_over()
+
+
+def _get_tracer(provider: object) -> Tracer:
+    found: Tracer = provider.get_tracer(  # type: ignore[attr-defined]
+        SCOPE_PREFIX, __version__, schema_url=semconv.SCHEMA_URL
+    )
+    return found
+
+
+def _delay_s() -> float:
+    delay_ms = _positive_number("OTEL_BSP_SCHEDULE_DELAY")
+    return _DEFAULT_DELAY_S if delay_ms is None else delay_ms / 1000
+
+
+def _batch_spans() -> int:
+    return _positive_number("OTEL_BSP_MAX_EXPORT_BATCH_SIZE") or BATCH_SPANS
+
+
+def _max_queue_spans() -> int | None:
+    return _positive_number("OTEL_BSP_MAX_QUEUE_SIZE")
+
+
+def _positive_number(name: str) -> int | None:
+    """Reads a whole number greater than 0; anything else is said and ignored, as OpenTelemetry asks."""
+    text = os.environ.get(name, "").strip()
+    if not text:
+        return None
+    if text.isdecimal() and int(text) > 0:
+        return int(text)
+    logger.warning("spanwise: %s=%s ignored: it must be a whole number greater than 0", name, text)
+    return None
