@@ -24,8 +24,10 @@ class Call:
 
 
 class Recording(Protocol):
-    """The open span of one call, as an integration's ``observe`` sees it. Every method is safe to call twice:
-    the span ends exactly once, and nothing here raises."""
+    """The open span of one call, as an integration's ``observe`` sees it.
+
+    Every method is safe to call twice: the span ends exactly once, and nothing here raises.
+    """
 
     call: Call
 
@@ -33,8 +35,10 @@ class Recording(Protocol):
         """Reads a complete answer with the target's ``read_response`` and ends the span."""
 
     def iterate(self, iterator: Any) -> Any:
-        """Returns an iterator that yields the same items, folds them, and ends the span at its end, error,
-        early close or garbage collection."""
+        """Returns an iterator that yields the same items and folds them.
+
+        The span ends at the iterator's end, error, early close or garbage collection.
+        """
 
     def aiterate(self, iterator: Any) -> Any:
         """Like ``iterate`` for an asynchronous iterator."""

@@ -1,0 +1,108 @@
+"""Request parameters and token counts that the APIs in OpenAI's format share."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from spanwise import semconv
+from spanwise.integrations._stainless_fields import (
+    as_count,
+    as_number,
+    as_text,
+    as_texts,
+    fields,
+    given,
+    items,
+)
+from spanwise.operation import AttributeValue, Response, Usage
+
+USAGE_COST = "gen_ai.usage.cost"
+"""US dollars that the server says the call cost (OpenRouter). OpenTelemetry has no key for it."""
+
+_OUTPUT_TYPES = {"json_object": "json", "json_schema": "json", "text": "text"}
+
+
+def sampling(body: Mapping[str, Any]) -> dict[str, AttributeValue]:
+    """Returns the attributes of the parameters that chat completions and completions share."""
+    choices = as_count(body.get("n"))
+    return given(
+        [
+            (semconv.REQUEST_TEMPERATURE, as_number(body.get("temperature"))),
+            (semconv.REQUEST_TOP_P, as_number(body.get("top_p"))),
+            (semconv.REQUEST_TOP_K, as_count(body.get("top_k"))),
+            (semconv.REQUEST_FREQUENCY_PENALTY, as_number(body.get("frequency_penalty"))),
+            (semconv.REQUEST_PRESENCE_PENALTY, as_number(body.get("presence_penalty"))),
+            (semconv.REQUEST_SEED, as_count(body.get("seed"))),
+            (semconv.REQUEST_STOP_SEQUENCES, as_texts(body.get("stop"))),
+            (semconv.REQUEST_CHOICE_COUNT, choices if choices != 1 else None),
+            (semconv.OPENAI_REQUEST_SERVICE_TIER, service_tier(body)),
+        ]
+    )
+
+
+def service_tier(body: Mapping[str, Any]) -> str | None:
+    """Returns the service tier asked for, unless it is the default ``auto``."""
+    tier = as_text(body.get("service_tier"))
+    return None if tier == "auto" else tier
+
+
+def output_type(format_: Any, modalities: Any = None) -> str | None:
+    """Returns OpenTelemetry's output type for a response format and the modalities asked for."""
+    if "audio" in items(modalities):
+        return "speech"
+    return _OUTPUT_TYPES.get(str(fields(format_).get("type")))
+
+
+def first_count(*places: tuple[Mapping[str, Any], str]) -> int | None:
+    """Returns the first count that is reported, from several fields that mean the same."""
+    for holder, key in places:
+        count = as_count(holder.get(key))
+        if count is not None:
+            return count
+    return None
+
+
+def chat_usage(reported: Any) -> Usage | None:
+    """Returns the token counts of the ``prompt_tokens`` family, with the dialects of compatible servers."""
+    usage = fields(reported)
+    if not usage:
+        return None
+    sent = fields(usage.get("prompt_tokens_details"))
+    made = fields(usage.get("completion_tokens_details"))
+    cached = first_count(
+        (sent, "cached_tokens"),
+        (usage, "prompt_cache_hit_tokens"),  # DeepSeek
+        (usage, "cached_tokens"),  # Moonshot
+        (usage, "num_cached_tokens"),  # Mistral
+    )
+    return Usage(
+        input_tokens=as_count(usage.get("prompt_tokens")),
+        output_tokens=as_count(usage.get("completion_tokens")),
+        cache_read_input_tokens=cached,
+        cache_write_input_tokens=as_count(sent.get("cache_write_tokens")),
+        reasoning_output_tokens=first_count((made, "reasoning_tokens"), (usage, "reasoning_tokens")),
+        audio_input_tokens=as_count(sent.get("audio_tokens")),
+        audio_output_tokens=as_count(made.get("audio_tokens")),
+        image_input_tokens=as_count(sent.get("image_tokens")),
+    )
+
+
+def answer_attributes(body: Mapping[str, Any]) -> dict[str, AttributeValue]:
+    """Returns the attributes of an answer that are OpenAI's own, and the cost where the server reports it."""
+    return given(
+        [
+            (semconv.OPENAI_RESPONSE_SERVICE_TIER, as_text(body.get("service_tier"))),
+            (semconv.OPENAI_RESPONSE_SYSTEM_FINGERPRINT, as_text(body.get("system_fingerprint"))),
+            (USAGE_COST, as_number(fields(body.get("usage")).get("cost"))),
+        ]
+    )
+
+
+def read_failure(response: Response, error: Any) -> None:
+    """Notes a failure that the server reports inside of a successful answer."""
+    failure = fields(error)
+    if not failure and not as_text(error):
+        return
+    code = failure.get("code")
+    kind = failure.get("type") if code is None else code
+    response.error_type = semconv.ERROR_OTHER if kind is None else str(kind)
+    response.error_message = as_text(error) or as_text(failure.get("message"))
