@@ -74,8 +74,9 @@ class Config:
     """True scrubs content with ``spanwise.redact``; a function scrubs in its place; False leaves it."""
     isolated: bool = False
     """True keeps a private TracerProvider: the app's OpenTelemetry set-up is neither used nor touched."""
-    max_queue_bytes: int = 64 * 1024 * 1024
-    """Encoded spans waiting for export take no more memory than this; the rest is dropped and counted."""
+    max_queue_bytes: int = 128 * 1024 * 1024
+    """Memory of the spans that wait for export; what does not fit is dropped and counted. The default holds
+    20,000 chat calls with 3 kB of content each."""
     max_content_chars: int = 1_000_000
     """Characters of text kept per content attribute; the longest strings are cut first."""
     propagate_threads: bool = True

@@ -7,12 +7,11 @@ yet: a collector that restarts within seconds costs nothing and is not worth a w
 import logging
 import random
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
 
 from urllib3.exceptions import HTTPError
 
-from spanwise.backlog import Batch
+from spanwise.backlog import Backlog, Batch
 from spanwise.config import Config
 from spanwise.encode import Encoder
 from spanwise.gate import ContentGate
@@ -51,17 +50,15 @@ class Delivery:
     Args:
         config: Endpoint and limits.
         sender: What sends one request.
-        encoder: What encodes a batch.
-        wait: Blocks for some seconds, or until something new has happened (``Backlog.wait``).
+        encoder: What makes a request of a batch.
+        backlog: Ends waits when something new has happened, and is packed meanwhile.
     """
 
-    def __init__(
-        self, config: Config, sender: Sender, encoder: Encoder, wait: Callable[[float], bool]
-    ) -> None:
+    def __init__(self, config: Config, sender: Sender, encoder: Encoder, backlog: Backlog) -> None:
         self._config = config
         self._sender = sender
         self._encoder = encoder
-        self._wait = wait
+        self._backlog = backlog
         self._gate = ContentGate(config, sender)
         self._refusals_said: set[int] = set()
         self.reset()
@@ -102,10 +99,9 @@ class Delivery:
         self._is_hurried = True
         self.counts.lost = lost
         if lost:
-            level = logging.INFO if self._is_outage_said else logging.WARNING
             reason = self.counts.last_error or "no answer in time"
-            logger.log(
-                level, "spanwise: %d spans were not delivered to %s: %s", lost, self._sender.where, reason
+            logger.warning(
+                "spanwise: %d spans were not delivered to %s: %s", lost, self._sender.where, reason
             )
 
     def deliver(self, batch: Batch) -> bool:
@@ -116,7 +112,7 @@ class Delivery:
             began_at = time.monotonic()
             try:
                 if body is None:
-                    body = self._encode(batch, timeout_s)
+                    body = self._request(batch, timeout_s)
                 answer = self._sender.post(body, timeout_s)
             except (HTTPError, OSError) as error:
                 answer = unanswered(error)
@@ -135,7 +131,7 @@ class Delivery:
 
     def count_failure(self, batch: Batch, error: Exception) -> None:
         """Counts the spans of a batch that a fault of ours has cost."""
-        self.counts.failed += len(batch.items)
+        self.counts.failed += len(batch.spans)
         self.counts.last_error = f"{type(error).__name__}: {error}"
 
     def report_dropped(self, dropped: int) -> None:
@@ -160,15 +156,15 @@ class Delivery:
             return self._config.timeout_s
         return min(self._config.timeout_s, self._close_at - time.monotonic())
 
-    def _encode(self, batch: Batch, timeout_s: float) -> bytes:
+    def _request(self, batch: Batch, timeout_s: float) -> bytes:
         with_content = self._gate.allows(timeout_s)
         if not with_content:
-            self.counts.withheld += sum(1 for item in batch.items if item.content)
-        return self._encoder.encode(batch.items, with_content=with_content)
+            self.counts.withheld += sum(1 for span in batch.spans if span.content)
+        return self._encoder.request(batch.spans, with_content=with_content)
 
     def _conclude(self, batch: Batch, answer: Answer) -> None:
         """Counts a final answer."""
-        count = len(batch.items)
+        count = len(batch.spans)
         if answer.verdict is Verdict.ACCEPTED:
             refused = min(answer.rejected_spans, count)
             self.counts.exported += count - refused
@@ -228,5 +224,6 @@ class Delivery:
             time.sleep(max(0.0, min(delay_s, self._close_at - time.monotonic())))
             return
         while not self._is_hurried and (remaining_s := end_at - time.monotonic()) > 0:
-            self._wait(remaining_s)
+            self._backlog.wait(remaining_s)
+            self._backlog.pack()
         self._is_hurried = False

@@ -8,7 +8,6 @@ Source: opentelemetry/proto/trace/v1/trace.proto.
 
 import logging
 import struct
-import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -33,9 +32,6 @@ _KINDS = {
 _FLAGS_LOCAL, _FLAGS_REMOTE = 0x100, 0x300
 """Whether the parent is remote is known, and whether it is (``SpanFlags``)."""
 
-_SPANS_A_TURN = 16
-"""Without a pause, an app's thread could wait the 5 ms of the interpreter's switch interval."""
-
 _pack_times = struct.Struct("<BQBQ").pack
 _pack_fixed32 = struct.Struct("<I").pack
 _pack_fixed64 = struct.Struct("<Q").pack
@@ -43,16 +39,36 @@ _pack_fixed64 = struct.Struct("<Q").pack
 
 @dataclass(frozen=True, slots=True)
 class EndedSpan:
-    """One item of the backlog: the span, its content, and the memory that both are taken to use."""
+    """A span as it waits for encoding, with its content and the memory that both are taken to use."""
 
     span: ReadableSpan
     content: Content | None
     size_bytes: int
 
 
+@dataclass(frozen=True, slots=True)
+class EncodedSpan:
+    """A span as it waits for sending: less than half the memory, and its content can still be left out."""
+
+    resource: Resource
+    scope: InstrumentationScope | None
+    body: bytes
+    """The fields of a ``Span`` message, without the attributes that may hold content."""
+    content: bytes
+    """Those attributes. Fields may stand in any order, so that both together are the whole span."""
+
+    @property
+    def size_bytes(self) -> int:
+        """Memory that the span holds."""
+        return len(self.body) + len(self.content) + _ENCODED_OVERHEAD_BYTES
+
+
+_ENCODED_OVERHEAD_BYTES = 160
+
+
 @dataclass(slots=True)
 class Encoder:
-    """Encodes batches; keeps the bytes of resources, which seldom change.
+    """Encodes spans and requests; keeps the bytes of resources, which seldom change.
 
     Attributes:
         resource_attributes: Added to every resource, because the provider may be the app's own.
@@ -63,16 +79,36 @@ class Encoder:
     failed_attributes: int = 0
     _resources: dict[int, tuple[Resource, bytes]] = field(default_factory=dict)
 
-    def encode(self, batch: Sequence[EndedSpan], *, with_content: bool = True) -> bytes:
-        """Returns the request; without content, every attribute that may hold some is left out."""
+    def encode(self, item: EndedSpan) -> EncodedSpan:
+        """Returns a span in its final form but for the request around it."""
+        span = item.span
+        attributes: Mapping[str, object] = span.attributes or {}
+        content: dict[str, object] = {}
+        for key, value in (item.content or {}).items():
+            try:
+                content[key] = to_text(value)
+            except Exception:  # noqa: BLE001 - one strange value must not cost the span
+                self._count_failure(key)
+        # Instrumentations of others keep content in attributes. Where both are, ours is not cut off.
+        for key in semconv.CONTENT_KEYS.intersection(attributes):
+            content.setdefault(key, attributes[key])
+        if content:
+            attributes = {key: value for key, value in attributes.items() if key not in content}
+        return EncodedSpan(
+            span.resource,
+            span.instrumentation_scope,
+            self._span(span, attributes),
+            self._attributes(b"\x4a", content),
+        )
+
+    def request(self, spans: Sequence[EncodedSpan], *, with_content: bool = True) -> bytes:
+        """Returns an ``ExportTraceServiceRequest``; without content, no attribute that may hold some."""
         groups: dict[int, tuple[Resource, dict[int, tuple[InstrumentationScope | None, list[bytes]]]]] = {}
-        for index, item in enumerate(batch):
-            if index % _SPANS_A_TURN == _SPANS_A_TURN - 1:
-                time.sleep(0)  # lets a thread of the app run that waits for the interpreter lock
-            resource, scope = item.span.resource, item.span.instrumentation_scope
-            _, scopes = groups.setdefault(id(resource), (resource, {}))
-            _, spans = scopes.setdefault(id(scope), (scope, []))
-            spans.append(delimited(b"\x12", self._span(item, with_content)))
+        for span in spans:
+            _, scopes = groups.setdefault(id(span.resource), (span.resource, {}))
+            _, bodies = scopes.setdefault(id(span.scope), (span.scope, []))
+            size = len(span.body) + (len(span.content) if with_content else 0)
+            bodies += (b"\x12", varint(size), span.body, span.content if with_content else b"")
         return b"".join(
             delimited(b"\x0a", self._resource_spans(resource, scopes.values()))
             for resource, scopes in groups.values()
@@ -108,8 +144,7 @@ class Encoder:
         body = _optional_text(b"\x0a", scope.name) + _optional_text(b"\x12", scope.version)
         return delimited(b"\x0a", body + self._attributes(b"\x1a", scope.attributes or {}))
 
-    def _span(self, item: EndedSpan, with_content: bool) -> bytes:
-        span = item.span
+    def _span(self, span: ReadableSpan, attributes: Mapping[str, object]) -> bytes:
         context = span.get_span_context()
         if context is None:
             return b""
@@ -125,28 +160,11 @@ class Encoder:
             _optional_text(b"\x2a", span.name),
             _KINDS.get(span.kind, b""),
             _pack_times(0x39, span.start_time or 0, 0x41, span.end_time or 0),
-            self._span_attributes(span.attributes or {}, item.content, with_content),
+            self._attributes(b"\x4a", attributes),
         )
         self._append_rare(parts, span)
         parts.append(b"\x85\x01" + _pack_fixed32(_flags(span.parent)))
         return b"".join(parts)
-
-    def _span_attributes(
-        self, attributes: Mapping[str, object], content: Content | None, with_content: bool
-    ) -> bytes:
-        if not with_content:
-            shown = {key: value for key, value in attributes.items() if key not in semconv.CONTENT_KEYS}
-            return self._attributes(b"\x4a", shown)
-        if not content:
-            return self._attributes(b"\x4a", attributes)
-        texts: dict[str, object] = {}
-        for key, value in content.items():
-            try:
-                texts[key] = to_text(value)
-            except Exception:  # noqa: BLE001 - one strange value must not cost the span
-                self._count_failure(key)
-        own = {key: value for key, value in attributes.items() if key not in texts}
-        return self._attributes(b"\x4a", own) + self._attributes(b"\x4a", texts)
 
     def _append_rare(self, parts: list[bytes], span: ReadableSpan) -> None:
         """Adds what most spans do not have: dropped counts, events, links, a status."""

@@ -81,9 +81,9 @@ class Pipeline:
         self._config = config
         self._lock = threading.RLock()
         self._content = ContentTable(config.max_queue_bytes)
-        self._backlog = Backlog(config.max_queue_bytes, _max_queue_spans(), _batch_spans())
-        self._encoder = Encoder(named_in_code(config))
-        self._delivery = Delivery(config, Sender(config), self._encoder, self._backlog.wait)
+        encoder = Encoder(named_in_code(config))
+        self._backlog = Backlog(config.max_queue_bytes, encoder.encode, _max_queue_spans(), _batch_spans())
+        self._delivery = Delivery(config, Sender(config), encoder, self._backlog)
         self._worker = Worker(self._backlog, self._delivery, _delay_s(), PATIENCE_S)
         self._selection = SpanSelection(self._backlog, self._content, self._ensure_worker)
         self._provider: object | None = None
@@ -159,7 +159,7 @@ class Pipeline:
             queued_bytes=self._backlog.held_bytes,
             dropped=self._backlog.dropped,
             refused=counts.refused,
-            failed=counts.failed,
+            failed=counts.failed + self._backlog.failed,
             lost=counts.lost,
             withheld=counts.withheld,
             dropped_content=self._content.dropped,

@@ -124,21 +124,21 @@ class Worker:
         return not self._backlog.held
 
     def _deliver_next(self) -> None:
+        self._backlog.pack()
         batch = self._backlog.take()
-        if batch is None:
-            return
-        try:
-            self._delivery.deliver(batch)
-        except Exception as error:  # noqa: BLE001 - the thread must outlive a fault of ours
-            self._delivery.count_failure(batch, error)
-            guard.fault("export", error)
-        finally:
-            self._backlog.settle(batch)
-            self._progress_at = time.monotonic()
-            with self._settled:
-                self._settled.notify_all()
-            if not len(self._backlog):
-                self._delivery.report_dropped(self._backlog.dropped)
+        if batch is not None:
+            try:
+                self._delivery.deliver(batch)
+            except Exception as error:  # noqa: BLE001 - the thread must outlive a fault of ours
+                self._delivery.count_failure(batch, error)
+                guard.fault("export", error)
+            finally:
+                self._backlog.settle(batch)
+        self._progress_at = time.monotonic()
+        with self._settled:
+            self._settled.notify_all()
+        if not len(self._backlog):
+            self._delivery.report_dropped(self._backlog.dropped)
 
     def _await_work(self) -> bool:
         """Blocks until a batch should be sent. False when the thread's work is done."""
