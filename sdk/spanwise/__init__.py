@@ -1,0 +1,48 @@
+"""Spanwise: LLM observability. One line, ``spanwise.instrument()``, and every model call is a span.
+
+Importing this package is light: OpenTelemetry's SDK and the rest are imported when they are first used.
+"""
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+from spanwise._version import __version__
+
+if TYPE_CHECKING:
+    from spanwise.lifecycle import flush, instrument, shutdown, uninstrument
+    from spanwise.tracing import agent, context, embedding, retriever, span, step, tool, workflow
+
+__all__ = [
+    "__version__",
+    "agent",
+    "context",
+    "embedding",
+    "flush",
+    "instrument",
+    "retriever",
+    "shutdown",
+    "span",
+    "step",
+    "tool",
+    "uninstrument",
+    "workflow",
+]
+
+_HOMES = {
+    **dict.fromkeys(("flush", "instrument", "shutdown", "uninstrument"), "spanwise.lifecycle"),
+    **dict.fromkeys(
+        ("agent", "context", "embedding", "retriever", "span", "step", "tool", "workflow"), "spanwise.tracing"
+    ),
+}
+
+
+def __getattr__(name: str) -> Any:  # any public name: the type checker reads the imports above
+    home = _HOMES.get(name)
+    if home is None:
+        raise AttributeError(f"module 'spanwise' has no attribute {name!r}")
+    value = globals()[name] = getattr(importlib.import_module(home), name)
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*__all__, *globals()})

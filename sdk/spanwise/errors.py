@@ -1,0 +1,57 @@
+"""How a failure is written to a span: status, ``error.type``, HTTP status code, an exception event."""
+
+import traceback
+
+from opentelemetry.trace import Span, Status, StatusCode
+
+from spanwise import semconv
+from spanwise.capture import Capture
+from spanwise.operation import AttributeValue
+
+_MAX_MESSAGE = 4_096
+_MAX_STACK = 32_768
+
+
+def type_name(error: BaseException) -> str:
+    """Returns an exception's class with its module, without ``builtins.``."""
+    kind = type(error)
+    return kind.__qualname__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__qualname__}"
+
+
+def record_error(span: Span, error: BaseException | None, capture: Capture, message: str = "") -> None:
+    """Marks a span as failed, with an exception event when an exception was raised.
+
+    Args:
+        span: The span, still open.
+        error: What was raised; ``None`` when the provider reported a failure without raising.
+        capture: Scrubs the texts: messages of providers quote keys and prompts.
+        message: The failure in words, for when ``error`` is ``None``.
+    """
+    if error is not None:
+        message = _message(error)
+    message = capture.text(message[:_MAX_MESSAGE])
+    span.set_status(Status(StatusCode.ERROR, message or None))
+    if error is None:
+        return
+    name = type_name(error)
+    attributes: dict[str, AttributeValue] = {semconv.ERROR_TYPE: name}
+    status_code = getattr(error, "status_code", None)
+    if isinstance(status_code, int) and not isinstance(status_code, bool):
+        attributes[semconv.HTTP_RESPONSE_STATUS_CODE] = status_code
+    span.set_attributes(attributes)
+    stack = "".join(traceback.format_exception(type(error), error, error.__traceback__))
+    span.add_event(
+        semconv.EXCEPTION_EVENT,
+        {
+            semconv.EXCEPTION_TYPE: name,
+            semconv.EXCEPTION_MESSAGE: message,
+            semconv.EXCEPTION_STACKTRACE: capture.text(stack[-_MAX_STACK:]),
+        },
+    )
+
+
+def _message(error: BaseException) -> str:
+    try:
+        return str(error)
+    except Exception:  # noqa: BLE001  an exception whose text fails is still an exception
+        return f"<{type_name(error)} without a readable message>"

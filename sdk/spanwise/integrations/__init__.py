@@ -1,0 +1,218 @@
+"""The libraries that Spanwise traces: every module of this folder that declares an ``INTEGRATION``.
+
+``instrument()`` patches what is imported, waits for the rest to be imported, and leaves versions alone that
+it was not tested with. ``status()`` says of each library what was done and why.
+"""
+
+import functools
+import importlib
+import logging
+import os
+import pkgutil
+import threading
+from dataclasses import dataclass, field
+from typing import Any
+
+from spanwise import guard
+from spanwise.integrations._declaration import Integration, Target
+from spanwise.integrations._engine import wrapper_for
+from spanwise.integrations._patch import Patch, apply, installed_version, is_within, when_imported
+
+logger = logging.getLogger("spanwise")
+
+PATCHED = "patched"
+WAITING = "waiting for its import"
+NOT_INSTALLED = "not installed"
+UNSUPPORTED = "unsupported version"
+DISABLED = "disabled by OTEL_PYTHON_DISABLED_INSTRUMENTATIONS"
+FAILED = "failed"
+OFF = "off"
+
+
+class IntegrationError(RuntimeError):
+    """A library that was asked for by name cannot be traced; the message says why and what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class IntegrationStatus:
+    """What was done about one library."""
+
+    name: str
+    distribution: str
+    version: str | None
+    """The installed version."""
+    state: str
+    """One of this module's constants ``PATCHED``, ``WAITING``, ``NOT_INSTALLED`` and so on."""
+    detail: str = ""
+    targets: tuple[str, ...] = ()
+    """Methods that are patched, as ``module:Class.method``."""
+    missing: tuple[str, ...] = ()
+    """Methods that this version of the library does not have."""
+
+
+@dataclass(slots=True)
+class _Installation:
+    """One library's live state."""
+
+    integration: Integration
+    state: str = OFF
+    detail: str = ""
+    is_active: bool = False
+    patches: dict[str, Patch] = field(default_factory=dict)
+    hooked: set[str] = field(default_factory=set)
+    """Modules that an import hook was registered for; hooks cannot be taken back, only ignored."""
+    missing: set[str] = field(default_factory=set)
+
+
+_lock = threading.RLock()
+_installations: dict[str, _Installation] = {}
+
+
+def names() -> list[str]:
+    """Returns the names of all integrations, sorted."""
+    return sorted(_registry())
+
+
+def instrument(*wanted: str) -> None:
+    """Patches the named libraries, or all; a second time changes nothing.
+
+    Raises:
+        ValueError: a name that no integration has.
+        IntegrationError: a library asked for by name that is missing or of an untested version.
+    """
+    known = _registry()
+    for name in wanted:
+        if name not in known:
+            raise ValueError(f"unknown integration {name!r}; there are {', '.join(sorted(known))}")
+    with _lock:
+        for name in wanted or sorted(known):
+            _install(known[name], is_named=name in wanted)
+
+
+def uninstrument(*wanted: str) -> None:
+    """Takes the patches of the named libraries off again, or all; the original callables are back.
+
+    Raises:
+        ValueError: a name that no integration has.
+    """
+    known = _registry()
+    for name in wanted:
+        if name not in known:
+            raise ValueError(f"unknown integration {name!r}; there are {', '.join(sorted(known))}")
+    with _lock:
+        for name in wanted or sorted(known):
+            _remove(known[name])
+
+
+def status() -> list[IntegrationStatus]:
+    """Returns what was done about each library, sorted by name."""
+    with _lock:
+        return [
+            IntegrationStatus(
+                name=name,
+                distribution=item.integration.distribution,
+                version=installed_version(item.integration.distribution),
+                state=item.state,
+                detail=item.detail,
+                targets=tuple(sorted(item.patches)),
+                missing=tuple(sorted(item.missing)),
+            )
+            for name, item in sorted(_registry().items())
+        ]
+
+
+def _registry() -> dict[str, _Installation]:
+    """Returns one entry for each integration in this folder; the folder is listed once."""
+    with _lock:
+        if not _installations:
+            for found in pkgutil.iter_modules(__path__):
+                if not found.name.startswith("_"):
+                    _register(found.name)
+        return _installations
+
+
+def _register(module_name: str) -> None:
+    module = importlib.import_module(f"{__name__}.{module_name}")
+    integration = getattr(module, "INTEGRATION", None)
+    if isinstance(integration, Integration):
+        _installations[integration.name] = _Installation(integration)
+
+
+def _install(item: _Installation, *, is_named: bool) -> None:
+    state, detail = _obstacle(item.integration)
+    if state:
+        item.state, item.detail = state, detail
+        if is_named and state != DISABLED:
+            raise IntegrationError(detail)
+        if state == UNSUPPORTED:
+            guard.say_once(f"version {item.integration.name}", "spanwise: %s; it is not traced", detail)
+        return
+    item.is_active = True
+    item.state = PATCHED if item.patches else WAITING
+    for target in item.integration.targets:
+        module = target.path.partition(":")[0]
+        if target.path not in item.patches and module not in item.hooked:
+            item.hooked.add(module)
+            when_imported(module, functools.partial(_patch_module, item, module))
+        elif module in item.hooked and target.path not in item.patches:
+            _patch_if_imported(item, module)
+
+
+def _obstacle(integration: Integration) -> tuple[str, str]:
+    """Returns the state and the reason for which a library is not patched, or two empty strings."""
+    disabled = {
+        part.strip() for part in os.environ.get("OTEL_PYTHON_DISABLED_INSTRUMENTATIONS", "").split(",")
+    }
+    if "*" in disabled or integration.name in disabled:
+        return DISABLED, f"OTEL_PYTHON_DISABLED_INSTRUMENTATIONS names {integration.name} or *"
+    version = installed_version(integration.distribution)
+    if version is None:
+        how = f"install it with: pip install '{integration.distribution}{integration.versions}'"
+        return NOT_INSTALLED, f"{integration.distribution} is not installed; {how}"
+    if not is_within(version, integration.versions):
+        tested = f"Spanwise is tested with {integration.versions}"
+        return UNSUPPORTED, f"{integration.distribution} {version} is installed, {tested}"
+    return "", ""
+
+
+def _patch_if_imported(item: _Installation, module_name: str) -> None:
+    import sys
+
+    if module_name in sys.modules:
+        _patch_module(item, module_name, sys.modules[module_name])
+
+
+def _patch_module(item: _Installation, module_name: str, module: Any) -> None:
+    """Patches the targets of one module that has just been imported, or was imported before."""
+    with _lock:
+        if not item.is_active:
+            return
+        for target in item.integration.targets:
+            owner, _, path = target.path.partition(":")
+            if owner == module_name and target.path not in item.patches:
+                _patch_target(item, target, module, path)
+        if item.patches:
+            item.state, item.detail = PATCHED, ""
+
+
+def _patch_target(item: _Installation, target: Target, module: Any, path: str) -> None:
+    wrapper = wrapper_for(item.integration, target, lambda: item.is_active)
+    try:
+        item.patches[target.path] = apply(module, path, wrapper)
+        item.missing.discard(target.path)
+    except AttributeError:  # this version of the library does not have the method
+        item.missing.add(target.path)
+        logger.debug("spanwise: %s has no %s", item.integration.distribution, target.path)
+    except Exception as error:  # noqa: BLE001  an import of the app runs in here and must go on
+        item.state, item.detail = FAILED, f"{target.path}: {error}"
+        guard.fault(f"patching {item.integration.name}", error)
+
+
+def _remove(item: _Installation) -> None:
+    item.is_active = False
+    item.state, item.detail = OFF, ""
+    for path, patch in list(item.patches.items()):
+        if patch.remove():
+            del item.patches[path]
+        else:
+            item.detail = "some methods were wrapped by others after us: our wrappers stay there, inactive"

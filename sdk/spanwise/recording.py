@@ -1,0 +1,307 @@
+"""The open span of one traced call: how it starts, what is written to it, and that it ends exactly once.
+
+A span ends by one of ``respond``, ``fail`` and ``close``, whichever comes first; if none comes, because the
+application dropped a stream half read, it ends when the recording is collected as garbage.
+"""
+
+import _thread
+import time
+from typing import TYPE_CHECKING, Any
+
+from opentelemetry.context import Context
+from opentelemetry.trace import Span, SpanKind, set_span_in_context
+
+from spanwise import guard, semconv
+from spanwise.ambient import attributes_of
+from spanwise.errors import record_error
+from spanwise.operation import AttributeValue, Request, Response, Usage
+from spanwise.runtime import Runtime
+from spanwise.suppression import within_inference
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Iterator
+
+    from spanwise.integrations._declaration import Call, Reader
+
+_USAGE = (
+    ("input_tokens", semconv.USAGE_INPUT_TOKENS, True),
+    ("output_tokens", semconv.USAGE_OUTPUT_TOKENS, True),
+    ("cache_read_input_tokens", semconv.USAGE_CACHE_READ_INPUT_TOKENS, False),
+    ("cache_write_input_tokens", semconv.USAGE_CACHE_WRITE_INPUT_TOKENS, False),
+    ("reasoning_output_tokens", semconv.USAGE_REASONING_OUTPUT_TOKENS, False),
+    ("audio_input_tokens", semconv.USAGE_AUDIO_INPUT_TOKENS, False),
+    ("audio_output_tokens", semconv.USAGE_AUDIO_OUTPUT_TOKENS, False),
+    ("image_input_tokens", semconv.USAGE_IMAGE_INPUT_TOKENS, False),
+)
+"""Field, attribute, and whether 0 is written: a subset of 0 tokens says nothing and is left out."""
+
+_IN_PROCESS = frozenset(
+    {
+        semconv.OP_EXECUTE_TOOL,
+        semconv.OP_INVOKE_AGENT,
+        semconv.OP_INVOKE_WORKFLOW,
+        semconv.OP_TASK,
+        semconv.OP_GUARDRAIL,
+        semconv.OP_EVALUATE,
+    }
+)
+_FINALIZER_WAIT_S = 0.05
+
+
+class CallRecording:
+    """The recording of one call; see ``integrations._declaration.Recording`` for what integrations may use.
+
+    Args:
+        runtime: The set-up in force when the call began.
+        reader: The pure functions of this kind of call.
+        call: The call.
+        request: What ``reader.read_request`` made of it.
+        parent: The context the call was made in.
+    """
+
+    __slots__ = (
+        "__weakref__",
+        "_open",
+        "_reader",
+        "_runtime",
+        "_started",
+        "call",
+        "context",
+        "span",
+        "state",
+    )
+
+    def __init__(
+        self, runtime: Runtime, reader: "Reader", call: "Call", request: Request, parent: Context
+    ) -> None:
+        self._open: list[None] = []  # stays empty if the span cannot be started
+        self._runtime = runtime
+        self._reader = reader
+        self.call = call
+        self.state: Any = None
+        self.span: Span = runtime.pipeline.tracer().start_span(
+            _name(request),
+            context=parent,
+            kind=SpanKind.INTERNAL if request.operation in _IN_PROCESS else SpanKind.CLIENT,
+            attributes=_start_attributes(request, parent),
+        )
+        self._open.append(None)
+        self.context = within_inference(set_span_in_context(self.span, parent))
+        self._started = time.perf_counter()
+        if call.wants_content and self.span.is_recording():
+            try:
+                self._put_content(_request_content(request))
+            except Exception as error:  # noqa: BLE001  the span stands without its content
+                guard.fault("recording a request's content", error)
+
+    # --- what integrations use -------------------------------------------------------------------------
+
+    def respond(self, response: Any) -> None:
+        """Reads a complete answer and ends the span."""
+        if not self._open:
+            return
+        try:
+            self._write(self._reader.read_response(response, self.call))
+        except Exception as error:  # noqa: BLE001  readers meet foreign objects
+            guard.fault("reading a response", error)
+        finally:
+            self._end()
+
+    def iterate(self, iterator: Any) -> "Iterator[Any]":
+        """Returns a generator over the same items that ends the span when it ends."""
+        from spanwise.stream import follow
+
+        return follow(iterator, self)
+
+    def aiterate(self, iterator: Any) -> "AsyncIterator[Any]":
+        """Returns an asynchronous generator over the same items that ends the span when it ends."""
+        from spanwise.stream import afollow
+
+        return afollow(iterator, self)
+
+    def fail(self, error: BaseException) -> None:
+        """Ends the span as failed; what a stream brought before is kept."""
+        if not self._take():
+            return
+        try:
+            self._write_folded(is_whole=False)
+            if self._reader.read_error is not None and (
+                response := self._reader.read_error(error, self.call)
+            ):
+                self._write(response)
+            record_error(self.span, error, self._runtime.capture)
+        except Exception as fault:  # noqa: BLE001
+            guard.fault("reading an error", fault)
+        finally:
+            self._end_span()
+
+    def close(self) -> None:
+        """Ends the span with what was folded so far: the application stopped reading."""
+        self._finish(is_whole=False)
+
+    # --- what streams use -------------------------------------------------------------------------------
+
+    def first_chunk(self) -> None:
+        """Notes the time to the first chunk and starts the fold."""
+        seconds = time.perf_counter() - self._started
+        try:
+            self.span.set_attribute(semconv.RESPONSE_TIME_TO_FIRST_CHUNK, seconds)
+            if self._reader.new_state is not None:
+                self.state = self._reader.new_state(self.call)
+        except Exception as error:  # noqa: BLE001
+            guard.fault("starting to follow a stream", error)
+
+    @property
+    def fold(self) -> Any:
+        """The function that adds one chunk to the state; ``None`` when this kind of call has none."""
+        return self._reader.fold
+
+    def complete(self) -> None:
+        """Ends the span: the stream was read to its end."""
+        self._finish(is_whole=True)
+
+    # --- ending -------------------------------------------------------------------------------------------
+
+    @property
+    def is_open(self) -> bool:
+        """False once the span has ended."""
+        return bool(self._open)
+
+    def _take(self) -> bool:
+        """Claims the right to end the span; only one caller ever gets it, whatever thread it is in."""
+        try:
+            self._open.pop()
+        except IndexError:
+            return False
+        return True
+
+    def _finish(self, *, is_whole: bool) -> None:
+        if not self._take():
+            return
+        try:
+            self._write_folded(is_whole=is_whole)
+        except Exception as error:  # noqa: BLE001
+            guard.fault("finishing a stream", error)
+        finally:
+            self._end_span()
+
+    def _end(self) -> None:
+        if self._take():
+            self._end_span()
+
+    def _end_span(self) -> None:
+        try:
+            self.span.end()
+        except Exception as error:  # noqa: BLE001  processors of the app run in here
+            guard.fault("ending a span", error)
+
+    def __del__(self) -> None:
+        if self._open:
+            close_from_finalizer(self.close)
+
+    # --- writing -------------------------------------------------------------------------------------------
+
+    def _write_folded(self, *, is_whole: bool) -> None:
+        if self.state is None or self._reader.finish is None:
+            return
+        response = self._reader.finish(self.state)
+        self._write(response)
+        if not is_whole and not response.finish_reasons:
+            self.span.set_attribute(semconv.STREAM_INCOMPLETE, True)
+
+    def _write(self, response: Response) -> None:
+        if not self.span.is_recording():
+            return
+        self.span.set_attributes(_response_attributes(response))
+        if response.error_type:
+            self.span.set_attribute(semconv.ERROR_TYPE, response.error_type)
+            record_error(self.span, None, self._runtime.capture, response.error_message or "")
+        if self.call.wants_content:
+            content = dict(response.content)
+            if response.output_messages is not None:
+                content[semconv.OUTPUT_MESSAGES] = response.output_messages
+            self._put_content(content)
+
+    def _put_content(self, content: dict[str, object]) -> None:
+        if content:
+            clean = self._runtime.capture.content
+            self._runtime.pipeline.put_content(
+                self.span, {key: clean(value) for key, value in content.items()}
+            )
+
+
+def close_from_finalizer(close: "Any") -> None:
+    """Ends a span from ``__del__``.
+
+    The garbage collector may run a finalizer in the middle of anything, also while this thread holds a lock
+    that ending a span needs. So the span is ended by another thread, which is waited for only shortly: not
+    long enough to hang, long enough that a span has usually ended when the collector returns.
+    """
+    done = _thread.allocate_lock()
+    done.acquire()
+
+    def run() -> None:
+        try:
+            close()
+        finally:
+            done.release()
+
+    try:
+        _thread.start_new_thread(run, ())
+    except RuntimeError:  # the interpreter is shutting down and starts no more threads
+        close()
+        return
+    done.acquire(timeout=_FINALIZER_WAIT_S)
+
+
+def _name(request: Request) -> str:
+    return f"{request.operation} {request.model}" if request.model else request.operation
+
+
+def _start_attributes(request: Request, parent: Context) -> dict[str, AttributeValue]:
+    """Returns everything known before the call, so that samplers see it."""
+    attributes: dict[str, AttributeValue] = {
+        **attributes_of(parent),
+        semconv.OPERATION_NAME: request.operation,
+        semconv.PROVIDER_NAME: request.provider,
+    }
+    if request.model:
+        attributes[semconv.REQUEST_MODEL] = request.model
+    if request.is_stream:
+        attributes[semconv.REQUEST_STREAM] = True
+    if request.server_address:
+        attributes[semconv.SERVER_ADDRESS] = request.server_address
+        if request.server_port:
+            attributes[semconv.SERVER_PORT] = request.server_port
+    attributes.update(request.attributes)
+    return attributes
+
+
+def _request_content(request: Request) -> dict[str, object]:
+    own = (
+        (semconv.SYSTEM_INSTRUCTIONS, request.system_instructions),
+        (semconv.INPUT_MESSAGES, request.input_messages),
+        (semconv.TOOL_DEFINITIONS, request.tool_definitions),
+    )
+    return {**request.content, **{key: value for key, value in own if value}}
+
+
+def _response_attributes(response: Response) -> dict[str, AttributeValue]:
+    attributes: dict[str, AttributeValue] = {}
+    if response.id:
+        attributes[semconv.RESPONSE_ID] = response.id
+    if response.model:
+        attributes[semconv.RESPONSE_MODEL] = response.model
+    if response.finish_reasons:
+        attributes[semconv.RESPONSE_FINISH_REASONS] = response.finish_reasons
+    if response.usage is not None:
+        _add_usage(attributes, response.usage)
+    attributes.update(response.attributes)
+    return attributes
+
+
+def _add_usage(attributes: dict[str, AttributeValue], usage: Usage) -> None:
+    for field, key, is_zero_written in _USAGE:
+        count = getattr(usage, field)
+        if count is not None and (count or is_zero_written):
+            attributes[key] = count

@@ -1,0 +1,50 @@
+"""When a call makes no span: OpenTelemetry's switches, and calls nested in a call that is already traced.
+
+Also the one way our code attaches a context. ``detach`` here never logs: a coroutine or generator that the
+garbage collector closes runs its ``finally`` in another context than it started in, where OpenTelemetry's
+own ``detach`` prints "Failed to detach context" although nothing is wrong.
+"""
+
+from contextvars import Token
+from typing import Any
+
+from opentelemetry import context as otel
+from opentelemetry.context import Context
+
+_INFERENCE = otel.create_key("spanwise-inference")
+_SWITCHES = (
+    _INFERENCE,
+    otel._SUPPRESS_INSTRUMENTATION_KEY,
+    "suppress_instrumentation",
+    "suppress_language_model_instrumentation",
+)
+
+attach = otel.attach
+get_current = otel.get_current
+
+
+def is_suppressed(context: Context) -> bool:
+    """Tells whether a model call that starts in ``context`` makes no span.
+
+    True inside OpenTelemetry's ``suppress_instrumentation()``, under OpenLLMetry's
+    ``suppress_language_model_instrumentation``, and inside another model call that is being traced.
+    """
+    return any(context.get(switch) for switch in _SWITCHES)
+
+
+def is_instrumentation_suppressed(context: Context) -> bool:
+    """Tells whether OpenTelemetry's ``suppress_instrumentation()`` is in force in ``context``."""
+    return bool(context.get(otel._SUPPRESS_INSTRUMENTATION_KEY) or context.get("suppress_instrumentation"))
+
+
+def within_inference(context: Context) -> Context:
+    """Returns ``context`` marked so that model calls below it make no spans of their own."""
+    return otel.set_value(_INFERENCE, True, context)
+
+
+def detach(token: "Token[Any]") -> None:
+    """Undoes ``attach``. Does nothing where the token's context is gone."""
+    try:
+        otel._RUNTIME_CONTEXT.detach(token)
+    except ValueError:
+        return  # another context than the one attached in: that one is dead, and with it what was attached
