@@ -51,6 +51,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         arguments: Without the program's name; None takes those of the process.
     """
     words = list(sys.argv[1:] if arguments is None else arguments)
+    if words[:1] in (["--version"], ["-V"]):
+        print(f"spanwise {__version__}")
+        return 0
     entry_points = _entry_points()
     wanted = next((word for word in words if not word.startswith("-")), None)
     try:
@@ -103,7 +106,7 @@ def _parser(
     parser = argparse.ArgumentParser(
         prog="spanwise", description="LLM observability: one line in the app, traces you can read."
     )
-    parser.add_argument("--version", action="version", version=f"spanwise {__version__}")
+    parser.add_argument("-V", "--version", action="store_true", help="show the version and exit")
     subparsers = parser.add_subparsers(title="commands", metavar="<command>")
     if loaded is None:
         loaded, missing = _load_all(entry_points)
@@ -125,6 +128,8 @@ def _load_all(
             commands.append(_load(entry_point))
         except MissingExtraError as error:
             missing.append(f"{name} ({str(error).splitlines()[-1].strip()})")
+        except Exception as error:  # noqa: BLE001 - a broken command must not take the help away
+            missing.append(f"{name} ({type(error).__name__}: {error})")
     return commands, missing
 
 
