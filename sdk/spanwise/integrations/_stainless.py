@@ -84,9 +84,14 @@ class _Readers:
         return _State(endpoint, call.wants_content, endpoint.new_fold(call.wants_content))
 
     def read_error(self, error: BaseException, call: Call) -> Response | None:
-        """Reads the status, and the answer where the client raises because it cannot parse one."""
-        answer = getattr(error, "completion", None)
+        """Reads the status and what was answered: an answer that could not be parsed, a stream's last chunk."""
+        answer, chunk = getattr(error, "completion", None), _last_chunk(error)
         response = Response() if answer is None else self.read_response(answer, call)
+        if chunk is not None:
+            fold = self._endpoint(call)[0].new_fold(False)
+            fold.add(chunk)
+            response = fold.response()
+            response.error_type = response.error_message = None  # the raised error says it
         status = as_count(getattr(error, "status_code", None))
         response.attributes.update(given([(HTTP_STATUS_CODE, status)]))
         return response
@@ -147,6 +152,21 @@ def _finder(endpoints: Sequence[Endpoint]) -> Callable[[str, str], tuple[Endpoin
         return None
 
     return find
+
+
+def _last_chunk(error: BaseException) -> Any:
+    """Returns the chunk for which a client ended a stream with this error, or None.
+
+    The client raises what the chunk has under ``error`` alone. The chunk itself, which may tell the usage of all
+    that was made before, is still in the frame that raised.
+    """
+    trace = error.__traceback__
+    while trace is not None:
+        if trace.tb_frame.f_code.co_name == "__stream__":
+            data = trace.tb_frame.f_locals.get("data")
+            return data if fields(data).get("error") else None
+        trace = trace.tb_next
+    return None
 
 
 def _add(state: _State, chunk: Any) -> None:
