@@ -4,7 +4,6 @@ The parts are in modules of their own: ``processor`` chooses spans, ``content`` 
 ``backlog`` holds what waits, ``worker`` and ``delivery`` send it. Here they are put together, once a process.
 """
 
-import atexit
 import logging
 import os
 import threading
@@ -16,7 +15,7 @@ from opentelemetry import trace
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.trace import NoOpTracer, ProxyTracerProvider, Span, Tracer
 
-from spanwise import semconv
+from spanwise import process, semconv
 from spanwise._version import __version__
 from spanwise.backlog import BATCH_SPANS, Backlog
 from spanwise.config import Config
@@ -91,8 +90,7 @@ class Pipeline:
         self._own_provider: TracerProvider | None = None
         self._attached: list[SpanProcessor] = []
         self._is_shut_down = False
-        _pipelines.add(self)
-        _register_hooks()
+        process.follow(self)
 
     def tracer(self) -> Tracer:
         """Returns the tracer to start a span with; call it anew for each span.
@@ -143,7 +141,7 @@ class Pipeline:
             if self._is_shut_down:
                 return True
             self._is_shut_down = True
-            _pipelines.discard(self)
+            process.forget(self)
             for processor in self._attached:
                 if processor.selection is self._selection:
                     processor.selection = None
@@ -207,40 +205,15 @@ class Pipeline:
     def _ensure_worker(self) -> None:
         if not self._worker.is_started:
             self._worker.start()
+            process.note_first_span()
 
-    def _start_over(self) -> None:
-        """Empties everything in a forked child: what was waiting is its parent's to send."""
+    def start_over(self) -> None:
+        """Forgets everything, in a forked child: what was waiting is its parent's to send."""
         self._lock = threading.RLock()
         self._content.clear()
         self._backlog.reset()
         self._selection.reset()
         self._worker.reset()
-
-
-_pipelines: "set[Pipeline]" = set()
-"""Those that were not shut down."""
-_are_hooks_registered = False
-
-
-def _register_hooks() -> None:
-    """Registers, once a process, what happens at exit and after a fork."""
-    global _are_hooks_registered
-    if _are_hooks_registered:
-        return
-    _are_hooks_registered = True
-    atexit.register(_shut_all_down)
-    if hasattr(os, "register_at_fork"):
-        os.register_at_fork(after_in_child=_start_all_over)
-
-
-def _shut_all_down() -> None:
-    for pipeline in list(_pipelines):
-        pipeline.shutdown()
-
-
-def _start_all_over() -> None:
-    for pipeline in list(_pipelines):
-        pipeline._start_over()
 
 
 def _get_tracer(provider: object) -> Tracer:
