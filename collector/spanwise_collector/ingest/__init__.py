@@ -1,0 +1,1 @@
+"""From OTLP bytes to canonical spans: decode, normalise, price, scrub, and commit in groups."""

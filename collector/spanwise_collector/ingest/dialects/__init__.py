@@ -1,0 +1,1 @@
+"""One mapping table for each attribute dialect; ``spanwise_collector.ingest.normalise`` applies them."""

@@ -1,0 +1,83 @@
+"""One request's bytes to spans that are ready to store: decode, check times, normalise, price, scrub."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from spanwise import semconv
+from spanwise_collector.ingest import batch as refusals
+from spanwise_collector.ingest.batch import Batch
+from spanwise_collector.ingest.cost import Pricer
+from spanwise_collector.ingest.normalise import normalise
+from spanwise_collector.ingest.sampling import sample_weight
+from spanwise_collector.ingest.scrub import scrub_span
+from spanwise_collector.model import AnyValue, Span
+
+_DAY_NS = 86_400 * 1_000_000_000
+Resource = tuple[str, str, str]
+"""Service, version, environment."""
+
+
+@dataclass(slots=True)
+class Pipeline:
+    """The steps between a decoder and the store. Holds no state of requests; safe in several threads."""
+
+    pricer: Pricer
+    retention_days: int
+    scrub: Callable[[str], str] | None = None
+    """Replaces secrets in text; ``None`` leaves content as it was sent."""
+    clock_ns: Callable[[], int] = time.time_ns
+
+    def process(self, batch: Batch) -> Batch:
+        """Fills every span of ``batch`` in place and takes out those of an impossible time."""
+        now_ns = self.clock_ns()
+        oldest_ns, newest_ns = now_ns - self.retention_days * _DAY_NS, now_ns + _DAY_NS
+        resources: dict[int, Resource] = {}
+        kept: list[Span] = []
+        for span in batch.spans:
+            if not span.start_ns:
+                span.start_ns = span.end_ns or now_ns
+                span.warnings.append("start_time_missing")
+            if oldest_ns <= span.start_ns <= newest_ns:
+                self._complete(span, now_ns, resources)
+                kept.append(span)
+            else:
+                self._refuse(batch, span, now_ns)
+        batch.spans = kept
+        return batch
+
+    def _complete(self, span: Span, now_ns: int, resources: dict[int, Resource]) -> None:
+        span.received_ns = now_ns
+        known = resources.get(id(span.resource))
+        if known is None:
+            known = resources[id(span.resource)] = _read_resource(span.resource)
+        span.service, span.service_version, span.environment = known
+        found = normalise(span)
+        if span.trace_state:
+            span.sample_weight = sample_weight(span.trace_state)
+        if self.scrub is not None:
+            scrub_span(span, self.scrub)
+        self.pricer.price(span, found)
+
+    def _refuse(self, batch: Batch, span: Span, now_ns: int) -> None:
+        days = abs(now_ns - span.start_ns) / _DAY_NS
+        if span.start_ns < now_ns:
+            batch.reject(
+                refusals.TOO_OLD,
+                f"span {span.span_id} started {days:.1f} days ago, retention is {self.retention_days} days",
+            )
+        else:
+            batch.reject(
+                refusals.TOO_NEW,
+                f"span {span.span_id} starts {days:.1f} days from now: check the sender's clock",
+            )
+
+
+def _read_resource(resource: dict[str, AnyValue]) -> Resource:
+    environment = resource.get(semconv.DEPLOYMENT_ENVIRONMENT) or resource.get("deployment.environment")
+    service = resource.get(semconv.SERVICE_NAME) or resource.get("openinference.project.name")
+    return _text(service), _text(resource.get(semconv.SERVICE_VERSION)), _text(environment)
+
+
+def _text(value: AnyValue) -> str:
+    return value if isinstance(value, str) else "" if value is None else str(value)

@@ -1,0 +1,225 @@
+"""Group commit: the spans of concurrent requests become one insert, and each request waits for its own.
+
+At most one insert runs at a time; what arrives meanwhile joins the next. Memory is bounded: a request first
+reserves its bytes, and is told to come back later when there are none left. A refused group is halved until
+the bad span is found, so that one sender's poison fails that sender alone.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from threading import Lock
+from typing import Protocol
+
+from spanwise_collector.errors import BadRequest, CollectorError, Unavailable
+from spanwise_collector.metrics import Metrics
+from spanwise_collector.model import Span
+
+MAX_GROUP_SPANS = 8192
+"""Spans in one insert; more wait for the next."""
+
+
+class SpanStore(Protocol):
+    """The part of the store that a writer needs."""
+
+    def insert_spans(self, spans: Sequence[Span]) -> None:
+        """Stores spans durably, or raises ``BadRequest`` (bad rows) or ``Unavailable``."""
+
+
+@dataclass(slots=True)
+class _Entry:
+    spans: list[Span]
+    done: asyncio.Future[list[Span]]
+    refused: list[Span] = field(default_factory=list)
+
+
+class Reservation:
+    """Bytes of the queue held by one request until it is answered."""
+
+    __slots__ = ("_release", "size")
+
+    def __init__(self, release: Callable[[int], None]) -> None:
+        self._release = release
+        self.size = 0
+
+    def close(self) -> None:
+        """Gives the bytes back."""
+        self._release(self.size)
+        self.size = 0
+
+
+class Writer:
+    """Commits spans in groups. Belongs to one event loop."""
+
+    def __init__(
+        self, store: SpanStore, metrics: Metrics, *, max_queue_bytes: int, linger_s: float = 0.01
+    ) -> None:
+        self._store, self._metrics = store, metrics
+        self._max_bytes, self._linger_s = max_queue_bytes, linger_s
+        self._waiting: deque[_Entry] = deque()
+        self._waiting_spans = 0
+        self._reserved = 0
+        self._wake = asyncio.Event()
+        self._full = asyncio.Event()
+        self._task: asyncio.Task[None] | None = None
+        self._is_stopping = False
+        self._accounts = Lock()
+
+    def start(self) -> None:
+        """Starts committing; called on the event loop."""
+        self._task = asyncio.create_task(self._run(), name="spanwise-writer")
+
+    async def stop(self) -> None:
+        """Commits what was accepted, then ends."""
+        self._is_stopping = True
+        self._wake.set()
+        self._full.set()
+        if self._task is not None:
+            await self._task
+
+    def reserve(self) -> Reservation:
+        """Returns an empty reservation; ``grow`` fills it."""
+        return Reservation(self._give_back)
+
+    def grow(self, reservation: Reservation, size: int) -> None:
+        """Adds bytes to a reservation; may be called from any thread.
+
+        Raises:
+            Unavailable: The queue is full.
+        """
+        if self._is_stopping:
+            raise Unavailable("the server is stopping", fix="send the same request again", retry_after_s=2)
+        with self._accounts:
+            held = self._reserved
+            # One request alone may be larger than the queue: its own limit is the body's.
+            if held - reservation.size > 0 and held + size > self._max_bytes:
+                raise Unavailable(
+                    f"{held} bytes of spans wait to be stored, the limit is {self._max_bytes}",
+                    fix="send the same request again later, or raise max_queue_bytes",
+                )
+            self._reserved += size
+            reservation.size += size
+        self._metrics.queue_bytes.set(self._reserved)
+
+    def _give_back(self, size: int) -> None:
+        with self._accounts:
+            self._reserved -= size
+        self._metrics.queue_bytes.set(self._reserved)
+
+    async def write(self, spans: list[Span]) -> list[Span]:
+        """Stores spans and returns once they are durable.
+
+        Returns:
+            The spans that the store refused for good; empty when all are stored.
+
+        Raises:
+            Unavailable: The store is in trouble; nothing was acknowledged.
+        """
+        if not spans:
+            return []
+        if self._task is None or self._task.done():
+            raise Unavailable("the server is stopping", fix="send the same request again", retry_after_s=2)
+        entry = _Entry(spans, asyncio.get_running_loop().create_future())
+        self._waiting.append(entry)
+        self._waiting_spans += len(spans)
+        self._wake.set()
+        if self._waiting_spans >= MAX_GROUP_SPANS:
+            self._full.set()
+        # A client that hangs up must not take its spans out of a group that is being committed.
+        return await asyncio.shield(entry.done)
+
+    async def _run(self) -> None:
+        while True:
+            if not self._waiting:
+                if self._is_stopping:
+                    return
+                self._wake.clear()
+                await self._wake.wait()
+                continue
+            await self._gather()
+            await self._commit(self._take_group())
+
+    async def _gather(self) -> None:
+        if self._linger_s <= 0 or self._is_stopping or self._waiting_spans >= MAX_GROUP_SPANS:
+            return
+        self._full.clear()
+        try:
+            await asyncio.wait_for(self._full.wait(), self._linger_s)
+        except TimeoutError:
+            return  # the usual case: fewer requests than would fill a group
+
+    def _take_group(self) -> list[_Entry]:
+        group: list[_Entry] = []
+        size = 0
+        while self._waiting and (not group or size + len(self._waiting[0].spans) <= MAX_GROUP_SPANS):
+            entry = self._waiting.popleft()
+            size += len(entry.spans)
+            group.append(entry)
+        self._waiting_spans -= size
+        return group
+
+    async def _commit(self, group: list[_Entry]) -> None:
+        spans = [span for entry in group for span in entry.spans]
+        try:
+            await self._insert(spans)
+        except BadRequest:
+            await self._split(group)
+        except Exception as error:  # noqa: BLE001 (whatever it is, every waiting request gets an answer)
+            failure = _as_unavailable(error)
+            for entry in group:
+                if not entry.done.done():
+                    entry.done.set_exception(failure)
+                    entry.done.exception()  # read here, in case the client has gone
+        else:
+            for entry in group:
+                if not entry.done.done():
+                    entry.done.set_result(entry.refused)
+
+    async def _split(self, group: list[_Entry]) -> None:
+        self._metrics.bisections.inc()
+        if len(group) > 1:
+            middle = len(group) // 2
+            await self._commit(group[:middle])
+            await self._commit(group[middle:])
+            return
+        entry = group[0]
+        if len(entry.spans) == 1:
+            entry.refused.append(entry.spans[0])
+            if not entry.done.done():
+                entry.done.set_result(entry.refused)
+            return
+        await self._split_request(entry)
+
+    async def _split_request(self, entry: _Entry) -> None:
+        pending = [entry.spans]
+        try:
+            while pending:
+                spans = pending.pop()
+                middle = len(spans) // 2
+                for half in (spans[:middle], spans[middle:]):
+                    try:
+                        await self._insert(half)
+                    except BadRequest:
+                        if len(half) == 1:
+                            entry.refused += half
+                        else:
+                            pending.append(half)
+        except Exception as error:  # noqa: BLE001 (the request gets an answer)
+            if not entry.done.done():
+                entry.done.set_exception(_as_unavailable(error))
+                entry.done.exception()
+            return
+        if not entry.done.done():
+            entry.done.set_result(entry.refused)
+
+    async def _insert(self, spans: list[Span]) -> None:
+        with self._metrics.insert_seconds.time():
+            await asyncio.to_thread(self._store.insert_spans, spans)
+        self._metrics.batches.inc()
+
+
+def _as_unavailable(error: Exception) -> CollectorError:
+    if isinstance(error, Unavailable):
+        return error
+    return Unavailable(f"the store failed: {error}", fix="send the same request again")

@@ -1,0 +1,162 @@
+"""The OTLP/HTTP receiver: ``POST /v1/traces``, and honest refusals for everything else below ``/v1``.
+
+A 200 means that the spans are durable. Every other answer is a ``google.rpc.Status`` in the request's own
+encoding; 422 and redirects never occur. Metrics and logs are answered 404, which exporters take as final.
+
+Source: opentelemetry-proto 1.11.0, docs/specification.md, OTLP/HTTP.
+"""
+
+import asyncio
+import logging
+import os
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import Response
+
+from spanwise_collector.auth import Access, TooManyRequests
+from spanwise_collector.deps import DEFAULT_PROJECT
+from spanwise_collector.errors import CollectorError, Unavailable
+from spanwise_collector.ingest import batch as refusals
+from spanwise_collector.ingest import otlp_json, otlp_protobuf
+from spanwise_collector.ingest.batch import Batch, Undecodable
+from spanwise_collector.ingest.pipeline import Pipeline
+from spanwise_collector.ingest.quota import Quota
+from spanwise_collector.ingest.writer import Reservation, Writer
+from spanwise_collector.metrics import Metrics
+from spanwise_collector.otlp_body import CODINGS, Corrupt, TooLarge, decompress
+from spanwise_collector.otlp_status import Encoding, encoding_of, failure, success
+from spanwise_collector.settings import Settings
+
+_log = logging.getLogger(__name__)
+_INLINE_BYTES = 16 * 1024
+"""Plain bodies up to this size are decoded on the event loop: a thread would cost more than the work."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Refusal(Exception):
+    """An answer other than 200, before it is written in the request's encoding."""
+
+    status: int
+    message: str
+
+
+class Receiver:
+    """Receives OTLP requests and has them stored."""
+
+    def __init__(
+        self, settings: Settings, access: Access, pipeline: Pipeline, writer: Writer, metrics: Metrics
+    ) -> None:
+        self._settings, self._access, self._pipeline = settings, access, pipeline
+        self._writer, self._metrics = writer, metrics
+        self._quota = Quota(settings.max_spans_per_second)
+        self._threads = ThreadPoolExecutor(
+            max_workers=max(2, os.cpu_count() or 2), thread_name_prefix="spanwise-decode"
+        )
+
+    def close(self) -> None:
+        """Ends the decoding threads."""
+        self._threads.shutdown(wait=False, cancel_futures=True)
+
+    async def answer(self, request: Request) -> Response:
+        """Answers any request below an OTLP prefix."""
+        encoding = encoding_of(request.headers.get("content-type", ""))
+        reservation = self._writer.reserve()
+        try:
+            return await self._receive(request, encoding, reservation)
+        except _Refusal as refusal:
+            headers = {"Allow": "POST"} if refusal.status == 405 else None
+            return failure(refusal.status, refusal.message, encoding, headers=headers)
+        except CollectorError as error:
+            return failure(error.status, _sentence(error), encoding, headers=_headers(error))
+        except ClientDisconnect:
+            return failure(400, "the client hung up before its request was complete", encoding)
+        except Exception:  # noqa: BLE001 (logged with its trace; the sender keeps its spans)
+            # A fault of ours: told apart from the sender's in the log, and worth sending again.
+            _log.exception("an OTLP request failed")
+            return failure(
+                503, "internal error, see the server's log", encoding, headers={"Retry-After": "5"}
+            )
+        finally:
+            reservation.close()
+
+    async def _receive(
+        self, request: Request, encoding: Encoding | None, reservation: Reservation
+    ) -> Response:
+        self._check_target(request)
+        self._access.check_ingest(request.headers)
+        if encoding is None:
+            given = request.headers.get("content-type", "")
+            raise _Refusal(415, f"Content-Type {given!r}: send application/x-protobuf or application/json")
+        coding = request.headers.get("content-encoding", "").strip().lower() or "identity"
+        if coding not in CODINGS:
+            raise _Refusal(415, f"Content-Encoding {coding!r}: send gzip, deflate, zstd or none")
+        body = await self._read(request, reservation)
+        batch = await self._decode(body, encoding, coding, reservation)
+        self._quota.take(len(batch.spans))
+        await self._store(batch)
+        return success(encoding, rejected=batch.rejected_count, message=batch.message)
+
+    def _check_target(self, request: Request) -> None:
+        signal = request.path_params["signal"].rstrip("/")
+        if signal not in ("traces", "metrics", "logs"):
+            raise _Refusal(404, f"no such path: {request.url.path}; traces go to /v1/traces")
+        if request.method != "POST":
+            raise _Refusal(405, f"{request.method} is not allowed: send POST")
+        if signal != "traces":
+            raise _Refusal(404, f"this collector does not take {signal}, only traces")
+
+    async def _read(self, request: Request, reservation: Reservation) -> bytes:
+        limit = self._settings.max_body_bytes
+        length = request.headers.get("content-length", "")
+        if length.isdecimal() and int(length) > limit:
+            raise _Refusal(413, f"the body has {length} bytes, the limit is {limit}: send smaller batches")
+        pieces: list[bytes] = []
+        size = 0
+        async for piece in request.stream():
+            size += len(piece)
+            if size > limit:
+                raise _Refusal(413, f"the body is larger than {limit} bytes: send smaller batches")
+            self._writer.grow(reservation, len(piece))
+            pieces.append(piece)
+        self._metrics.received_bytes.inc(size)
+        return b"".join(pieces)
+
+    async def _decode(self, body: bytes, encoding: Encoding, coding: str, reservation: Reservation) -> Batch:
+        try:
+            if coding == "identity" and len(body) <= _INLINE_BYTES:
+                return self._decode_now(body, encoding, coding, reservation)
+            loop = asyncio.get_running_loop()
+            return await loop.run_in_executor(
+                self._threads, self._decode_now, body, encoding, coding, reservation
+            )
+        except TooLarge as error:
+            raise _Refusal(413, f"{error}: send smaller batches") from error
+        except (Corrupt, Undecodable) as error:
+            raise _Refusal(400, str(error)) from error
+
+    def _decode_now(self, body: bytes, encoding: Encoding, coding: str, reservation: Reservation) -> Batch:
+        plain = decompress(
+            body, coding, self._settings.max_body_bytes, lambda size: self._writer.grow(reservation, size)
+        )
+        read = otlp_protobuf.read_traces if encoding == "protobuf" else otlp_json.read_traces
+        return self._pipeline.process(read(plain, DEFAULT_PROJECT))
+
+    async def _store(self, batch: Batch) -> None:
+        refused = await self._writer.write(batch.spans)
+        for span in refused:
+            batch.reject(refusals.POISON, f"span {span.span_id} cannot be stored")
+        for reason, count in batch.rejected.items():
+            self._metrics.rejected.labels(reason).inc(count)
+        self._metrics.accepted.inc(len(batch.spans) - len(refused))
+
+
+def _sentence(error: CollectorError) -> str:
+    return f"{error.message}: {error.fix}" if error.fix else error.message
+
+
+def _headers(error: CollectorError) -> dict[str, str] | None:
+    if isinstance(error, (Unavailable, TooManyRequests)):
+        return {"Retry-After": str(error.retry_after_s)}
+    return {"WWW-Authenticate": "Bearer"} if error.status == 401 else None
