@@ -4,7 +4,6 @@ A span ends by one of ``respond``, ``fail`` and ``close``, whichever comes first
 application dropped a stream half read, it ends when the recording is collected as garbage.
 """
 
-import _thread
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +13,7 @@ from opentelemetry.trace import Span, SpanKind, set_span_in_context
 from spanwise import guard, semconv
 from spanwise.ambient import attributes_of
 from spanwise.errors import record_error
+from spanwise.finalizer import close_from_finalizer
 from spanwise.operation import AttributeValue, Request, Response, Usage
 from spanwise.runtime import Runtime
 from spanwise.suppression import within_inference
@@ -45,7 +45,6 @@ _IN_PROCESS = frozenset(
         semconv.OP_EVALUATE,
     }
 )
-_FINALIZER_WAIT_S = 0.05
 
 
 class CallRecording:
@@ -228,30 +227,6 @@ class CallRecording:
             self._runtime.pipeline.put_content(
                 self.span, {key: clean(value) for key, value in content.items()}
             )
-
-
-def close_from_finalizer(close: "Any") -> None:
-    """Ends a span from ``__del__``.
-
-    The garbage collector may run a finalizer in the middle of anything, also while this thread holds a lock
-    that ending a span needs. So the span is ended by another thread, which is waited for only shortly: not
-    long enough to hang, long enough that a span has usually ended when the collector returns.
-    """
-    done = _thread.allocate_lock()
-    done.acquire()
-
-    def run() -> None:
-        try:
-            close()
-        finally:
-            done.release()
-
-    try:
-        _thread.start_new_thread(run, ())
-    except RuntimeError:  # the interpreter is shutting down and starts no more threads
-        close()
-        return
-    done.acquire(timeout=_FINALIZER_WAIT_S)
 
 
 def _name(request: Request) -> str:

@@ -9,6 +9,7 @@ from collections.abc import AsyncGenerator, AsyncIterator, Generator, Iterator
 from typing import Any
 
 from spanwise import guard
+from spanwise.finalizer import close_from_finalizer
 from spanwise.recording import CallRecording
 from spanwise.suppression import attach, detach
 
@@ -41,7 +42,7 @@ def follow(items: "Iterator[Any]", recording: CallRecording) -> "Generator[Any, 
                     _report(error)
             yield item
     except GeneratorExit:
-        recording.close()
+        close_from_finalizer(recording.close)
         _close(items)
         raise
     except BaseException as error:

@@ -230,7 +230,7 @@ def test_a_stream_left_over_from_a_closed_loop_ends_its_span_silently(client, pi
     assert caplog.records == []
 
 
-# --- faults of ours -------------------------------------------------------------------------------------------
+# --- faults of ours ----------------------------------------------------------------------------------
 
 
 def test_a_reader_that_fails_does_not_reach_the_application(client, pipeline, monkeypatch, caplog):
