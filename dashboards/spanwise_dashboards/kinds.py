@@ -1,0 +1,36 @@
+"""The eight kinds of span that pages draw with an icon, a colour and a name."""
+
+from spanwise import semconv
+
+LLM, WORKFLOW, AGENT, TOOL = "llm", "workflow", "agent", "tool"
+RETRIEVER, EMBEDDING, GUARDRAIL, OTHER = "retriever", "embedding", "guardrail", "other"
+KINDS = (LLM, WORKFLOW, AGENT, TOOL, RETRIEVER, EMBEDDING, GUARDRAIL, OTHER)
+"""In the order of the legend."""
+
+LABELS = {LLM: "LLM"}
+
+_KIND_OF_OPERATION = {
+    semconv.OP_CHAT: LLM,
+    semconv.OP_TEXT_COMPLETION: LLM,
+    semconv.OP_GENERATE_CONTENT: LLM,
+    semconv.OP_EMBEDDINGS: EMBEDDING,
+    semconv.OP_RETRIEVAL: RETRIEVER,
+    semconv.OP_RERANK: RETRIEVER,
+    semconv.OP_EXECUTE_TOOL: TOOL,
+    semconv.OP_CREATE_AGENT: AGENT,
+    semconv.OP_INVOKE_AGENT: AGENT,
+    semconv.OP_INVOKE_WORKFLOW: WORKFLOW,
+    semconv.OP_TASK: WORKFLOW,
+    semconv.OP_GUARDRAIL: GUARDRAIL,
+    semconv.OP_EVALUATE: GUARDRAIL,
+}
+
+
+def kind_of(operation: str) -> str:
+    """Returns the kind that a GenAI operation is drawn as; anything unknown is ``other``."""
+    return _KIND_OF_OPERATION.get(operation, OTHER)
+
+
+def label_of(kind: str) -> str:
+    """Returns the kind's name for people."""
+    return LABELS.get(kind, kind)
