@@ -59,7 +59,7 @@ def _start_over() -> None:
     for exporting in list(_live):
         exporting.start_over()
     if _live and not isinstance(os._exit, _LastExit):
-        os._exit = _LastExit()  # type: ignore[assignment]
+        os._exit = _LastExit()
 
 
 class _LastExit:
