@@ -9,6 +9,8 @@ import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from functools import partial
+from inspect import signature
+from typing import Any
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
@@ -44,6 +46,14 @@ _CORS_HEADERS = (
 )
 
 
+# Newer FastAPI traces itself through the global provider: a collector must make no spans about itself.
+_QUIET: dict[str, Any] = (
+    {"telemetry": {"tracing": False, "metrics": False, "logs": False, "auto_configure": False}}
+    if "telemetry" in signature(FastAPI.__init__).parameters
+    else {}
+)
+
+
 def create_app(settings: Settings, store: Store | None = None) -> FastAPI:
     """Returns the app. A store that is passed in stays open when the app stops; else the app has its own.
 
@@ -59,6 +69,7 @@ def create_app(settings: Settings, store: Store | None = None) -> FastAPI:
         openapi_url="/api/v1/openapi.json",
         redirect_slashes=False,
         lifespan=partial(_lifespan, settings=settings, given=store),
+        **_QUIET,
     )
     metrics, access = Metrics(), Access(settings)
     app.state.settings, app.state.metrics, app.state.access = settings, metrics, access

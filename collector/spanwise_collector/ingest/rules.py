@@ -131,12 +131,13 @@ def text_list(value: AnyValue) -> list[str] | None:
             try:
                 value = loads(value)
             except ValueError:
-                return [value]
+                return [str(value)]
         else:
             value = [part.strip() for part in value.split(",")]
     if not isinstance(value, list):
         return None
-    return [item if isinstance(item, str) else str(item) for item in value if item not in (None, "")] or None
+    words = [item if isinstance(item, str) else str(item) for item in value if item not in (None, "")]
+    return words or None
 
 
 def status_code(value: AnyValue) -> str | None:

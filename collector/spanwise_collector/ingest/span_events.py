@@ -5,7 +5,7 @@ Events keep everything except content that became a column, which is moved there
 Source: OpenTelemetry GenAI semantic conventions 1.26 to 1.41.1 and the OpenInference, OpenLLMetry emitters.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from spanwise import messages as shapes
@@ -102,7 +102,7 @@ def _message(body: dict[str, AnyValue], role: str) -> dict[str, Any]:
 
 def _choice(body: dict[str, AnyValue]) -> dict[str, Any]:
     inner = shapes.parsed(body.get("message"))
-    source = (
+    source: dict[str, Any] = (
         inner if isinstance(inner, dict) else {"content": inner if inner is not None else body.get("content")}
     )
     calls = _calls(body) or _calls(source)
@@ -112,6 +112,6 @@ def _choice(body: dict[str, AnyValue]) -> dict[str, Any]:
     return found
 
 
-def _calls(body: dict[str, AnyValue]) -> list[Any]:
+def _calls(body: Mapping[str, Any]) -> list[Any]:
     calls = shapes.parsed(body.get("tool_calls"))
     return calls if isinstance(calls, list) else []

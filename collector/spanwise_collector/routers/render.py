@@ -247,7 +247,7 @@ def _money(amount: Decimal | None) -> float | None:
 
 
 def _json(text: str, empty: object) -> object:
-    # The normaliser stores JSON only: it goes into the answer as it is, without being parsed and written again.
+    # The normaliser stores JSON only: it goes into the answer as it is, without being parsed again.
     return orjson.Fragment(text) if text else empty
 
 

@@ -138,7 +138,7 @@ def read_documents(root: Flat) -> str | None:
     """Reads ``retrieval.documents`` or ``reranker.output_documents``."""
     found = []
     for item in root.items():
-        document = {
+        document: Message = {
             name: value
             for name in ("id", "score", "content", "metadata", "url", "mime_type", "name")
             if (value := item.take(f"document.{name}")) is not None
