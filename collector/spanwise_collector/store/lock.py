@@ -8,7 +8,7 @@ from spanwise_collector.errors import Unavailable
 
 
 class FolderLock:
-    """An exclusive lock on a folder. The file holds the owner's process id for the message to the next one."""
+    """An exclusive lock on a folder. Its file tells the next one the process id of the owner."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder

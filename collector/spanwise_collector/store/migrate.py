@@ -1,7 +1,7 @@
 """Numbered, forward-only migrations: ``migrations/NNNN_verb_noun.sql``, each applied once and never edited.
 
-A statement ends with a semicolon at the end of a line. Every statement must be repeatable (``IF NOT EXISTS``),
-since a migration that was cut short is run again from its beginning.
+A statement ends with a semicolon at the end of a line and must be repeatable (``IF NOT EXISTS``), since a
+migration that was cut short is run again from its beginning.
 """
 
 import hashlib

@@ -12,10 +12,11 @@ from string import Template
 class Statement:
     """One file of ``queries/``; ``name`` is the file's, and the label of its timing metric."""
 
-    __slots__ = ("_template", "name")
+    __slots__ = ("_template", "name", "source")
 
     def __init__(self, name: str, text: str) -> None:
         self.name = name
+        self.source = text
         self._template = Template(text)
 
     def text(self, **fragments: str) -> str:

@@ -7,8 +7,18 @@ threads at once.
 from collections.abc import Sequence
 from types import TracebackType
 
-from spanwise_collector.model import Page, Span, SpanOutline, TraceFilter, TraceSummary
-from spanwise_collector.store import traces
+from spanwise_collector.model import (
+    FacetValue,
+    HistogramBucket,
+    Page,
+    SessionSummary,
+    Span,
+    SpanOutline,
+    Totals,
+    TraceFilter,
+    TraceSummary,
+)
+from spanwise_collector.store import facets, sessions, totals, traces
 from spanwise_collector.store.connection import Engine
 from spanwise_collector.store.insert import insert_spans
 from spanwise_collector.store.migrate import migrate
@@ -95,3 +105,38 @@ class Store:
     def read_span(self, project_id: str, trace_id: str, span_id: str) -> Span | None:
         """Read one span with its payload; ``None`` when it is not stored."""
         return traces.read_span(self._engine, project_id, trace_id, span_id)
+
+    def trace_histogram(
+        self, project_id: str, where: TraceFilter, *, buckets: int = 72
+    ) -> list[HistogramBucket]:
+        """Count matching traces by start, in about ``buckets`` buckets of one round width, empty ones included.
+
+        The range is the filter's, or else the project's; the list is empty when the project is.
+        """
+        return totals.trace_histogram(self._engine, project_id, where, buckets=buckets)
+
+    def trace_totals(self, project_id: str, where: TraceFilter) -> Totals:
+        """Sum over all traces that match."""
+        return totals.trace_totals(self._engine, project_id, where)
+
+    def facets(self, project_id: str, where: TraceFilter, *, limit: int = 12) -> dict[str, list[FacetValue]]:
+        """Return the most frequent values of each facet with their number of traces.
+
+        Keys are those of ``facets.FACETS``, named like the conditions of ``TraceFilter``. A facet's counts
+        obey all conditions but its own.
+        """
+        return facets.facets(self._engine, project_id, where, limit=limit)
+
+    def list_sessions(
+        self, project_id: str, where: TraceFilter, *, limit: int = 50, cursor: str | None = None
+    ) -> Page[SessionSummary]:
+        """List the conversations that have a matching trace, latest activity first.
+
+        Raises:
+            BadRequest: The cursor or the limit is not valid.
+        """
+        return sessions.list_sessions(self._engine, project_id, where, limit=limit, cursor=cursor)
+
+    def read_session(self, project_id: str, conversation_id: str) -> list[TraceSummary]:
+        """Read the traces of a conversation, earliest first; empty when it is unknown."""
+        return sessions.read_session(self._engine, project_id, conversation_id)

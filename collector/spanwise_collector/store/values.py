@@ -1,9 +1,9 @@
 """Attribute values of any OTLP type, split by type for the store's maps and put together again unchanged.
 
-Strings, 64-bit integers, floats and booleans go to the map of their type. Everything else (arrays, nested maps,
-bytes, empty values, larger integers) is *typed JSON*: JSON in which an object with one key that starts with
-``$`` stands for what JSON cannot say: ``{"$bytes": base64}``, ``{"$float": "nan"}``, ``{"$map": {...}}`` for an
-object that would itself look like one of these.
+Strings, 64-bit integers, floats and booleans go to the map of their type. Everything else (arrays, nested
+maps, bytes, empty values, larger integers) is *typed JSON*: JSON in which an object with one key that starts
+with ``$`` stands for what JSON cannot say: ``{"$bytes": base64}``, ``{"$float": "nan"}``, and
+``{"$map": {...}}`` for an object that would itself look like one of these.
 """
 
 import base64
@@ -33,7 +33,7 @@ def decode(text: str) -> Any:  # any AnyValue; the caller knows which
 
 def encode_map(attributes: dict[str, AnyValue]) -> str:
     """Write a whole map; ``""`` is the empty one."""
-    return encode_members(attributes) if attributes else ""
+    return encode(attributes) if attributes else ""
 
 
 def decode_map(text: str) -> dict[str, AnyValue]:
@@ -42,11 +42,6 @@ def decode_map(text: str) -> dict[str, AnyValue]:
         return {}
     members: dict[str, AnyValue] = json.loads(text, object_hook=_untagged)
     return members
-
-
-def encode_members(attributes: dict[str, AnyValue]) -> str:
-    """Write a map as one JSON object whose members are typed JSON."""
-    return encode(attributes)
 
 
 def _tagged(value: AnyValue) -> Any:  # what json.dumps takes
@@ -98,7 +93,7 @@ class TypedColumns:
         self._fill(rows)
 
     def _fill(self, rows: Iterable[dict[str, AnyValue]]) -> None:
-        # The hot loop of an insert: bound methods and exact type tests, rare types in a function of their own.
+        # The hot loop of an insert: bound methods, exact type tests, rare types in a function of their own.
         add_key, add_value = self.string.keys.append, self.string.values.append
         add_integer_key, add_integer = self.integer.keys.append, self.integer.values.append
         columns = (self.string, self.integer, self.floating, self.boolean, self.json)

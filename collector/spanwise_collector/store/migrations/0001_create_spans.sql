@@ -8,7 +8,7 @@ CREATE TABLE IF NOT EXISTS spans
     parent_span_id FixedString(8) COMMENT 'eight zero bytes: no parent',
     -- Delta: neighbours in the sorting key share the hour, so differences are small.
     start DateTime64(9, 'UTC') CODEC(Delta, ZSTD(1)),
-    duration_ns Int64 COMMENT 'end - start; negative when the sender''s clock ran backwards or there is no end' CODEC(T64, ZSTD(1)),
+    duration_ns Int64 COMMENT 'end - start; negative when the clock of the sender ran backwards or there is no end' CODEC(T64, ZSTD(1)),
     version UInt64 COMMENT 'bit 63: ended; bits 51 to 62: normaliser version; bits 0 to 50: received / 2048 ns' CODEC(ZSTD(1)),
     is_deleted UInt8 COMMENT '1 on the tombstone of a span that now lives under another key' CODEC(ZSTD(1)),
     received DateTime64(9, 'UTC') CODEC(Delta, ZSTD(1)),
@@ -90,11 +90,9 @@ CREATE TABLE IF NOT EXISTS spans
     events String COMMENT 'typed JSON' CODEC(ZSTD(3)),
     links String COMMENT 'typed JSON' CODEC(ZSTD(3)),
 
-    -- For people who write SQL: computed when read, no bytes on disk.
-    trace String ALIAS lower(hex(trace_id)),
-    span String ALIAS lower(hex(span_id)),
-    parent_span String ALIAS if(parent_span_id = toFixedString('', 8), '', lower(hex(parent_span_id))),
-    model LowCardinality(String) ALIAS if(response_model = '', request_model, response_model)
+    -- A user's or a conversation's spans lie together in time: most granules can be left out.
+    INDEX conversation_index conversation_id TYPE bloom_filter(0.01) GRANULARITY 4,
+    INDEX user_index user_id TYPE bloom_filter(0.01) GRANULARITY 4
 )
 ENGINE = ${replicated}ReplacingMergeTree(version, is_deleted)
 PARTITION BY toYYYYMM(start)
@@ -102,9 +100,34 @@ PARTITION BY toYYYYMM(start)
 -- Nothing in the key may change when a span is sent again.
 ORDER BY (project_id, toStartOfHour(start), trace_id, span_id)
 SETTINGS
+    -- A page shows fifty traces that lie apart: each costs a granule, and rows are wide (8192 would be 18 MB).
+    -- Measured over a million spans: previews of traces spread over a month 142 ms at 8192, 76 ms at 1024.
+    index_granularity = 1024,
     -- Retention drops whole months instead of rewriting parts.
     ttl_only_drop_parts = 1;
 
 -- The one way to read spans: FINAL, so that a span sent twice counts once in every number, merged or not.
+-- What is billed is counted here and nowhere else: agents carry their children's usage and are not billable,
+-- and a sampled span stands for as many as its weight says.
 CREATE VIEW IF NOT EXISTS spans_current AS
-SELECT * FROM spans FINAL;
+SELECT
+    *,
+    lower(hex(trace_id)) AS trace,
+    lower(hex(span_id)) AS span,
+    if(parent_span_id = toFixedString('', 8), '', lower(hex(parent_span_id))) AS parent_span,
+    toUnixTimestamp64Nano(start) AS start_ns,
+    toUnixTimestamp64Nano(start) + greatest(duration_ns, 0) AS end_ns,
+    if(response_model = '', request_model, response_model) AS model,
+    is_billable AND cost_status = 'unpriced' AS is_unpriced,
+    is_billable AND sample_weight != 1 AS is_estimated,
+    if(is_billable, if(sample_weight = 1, cost_usd, toDecimal64(toFloat64(cost_usd) * sample_weight, 12)), NULL)
+        AS billed_cost_usd,
+    if(is_billable, if(sample_weight = 1, input_tokens, toInt64(round(input_tokens * sample_weight))), NULL)
+        AS billed_input_tokens,
+    if(is_billable, if(sample_weight = 1, output_tokens, toInt64(round(output_tokens * sample_weight))), NULL)
+        AS billed_output_tokens,
+    if(is_billable, if(sample_weight = 1, cached_input_tokens, toInt64(round(cached_input_tokens * sample_weight))), NULL)
+        AS billed_cached_input_tokens,
+    if(is_billable, if(sample_weight = 1, reasoning_output_tokens, toInt64(round(reasoning_output_tokens * sample_weight))), NULL)
+        AS billed_reasoning_output_tokens
+FROM spans FINAL;

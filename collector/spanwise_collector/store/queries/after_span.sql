@@ -6,8 +6,6 @@ AND (start, span_id) >
     WHERE project_id = {project_id:String}
         AND trace_id = toFixedString(unhex({trace_id:String}), 16)
         AND span_id = toFixedString(unhex({after:String}), 8)
-        AND start >= fromUnixTimestamp64Nano({from:Int64}, 'UTC')
-        AND start <= fromUnixTimestamp64Nano({to:Int64}, 'UTC')
-    ORDER BY version DESC
+        ${bounds}
     LIMIT 1
 )

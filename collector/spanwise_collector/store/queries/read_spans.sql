@@ -1,11 +1,10 @@
--- Whole spans of one trace, payload included, in order of start. Parameters: project_id, trace_id, from, to
--- (nanoseconds, the trace's range), after_start, after_span (the last span of the page before), limit.
--- Cost: the granules of one trace within its hours.
+-- Whole spans of one trace, payload included, in order of start. Parameters: project_id, trace_id, limit;
+-- ${bounds} holds its hours, ${conditions} the page. Cost: the granules of one trace within its hours.
 SELECT
     project_id,
-    lower(hex(trace_id)),
-    lower(hex(span_id)),
-    if(parent_span_id = toFixedString('', 8), '', lower(hex(parent_span_id))),
+    trace,
+    span,
+    parent_span,
     toUnixTimestamp64Nano(received),
     name,
     kind,
@@ -63,7 +62,7 @@ SELECT
     documents,
     input_text,
     output_text,
-    toUnixTimestamp64Nano(start),
+    start_ns,
     duration_ns,
     attributes_string,
     attributes_int,
@@ -77,8 +76,7 @@ SELECT
 FROM spans_current
 WHERE project_id = {project_id:String}
     AND trace_id = toFixedString(unhex({trace_id:String}), 16)
-    AND start >= fromUnixTimestamp64Nano({from:Int64}, 'UTC')
-    AND start <= fromUnixTimestamp64Nano({to:Int64}, 'UTC')
+    ${bounds}
     ${conditions}
 ORDER BY start, span_id
 LIMIT {limit:UInt64}

@@ -1,6 +1,6 @@
--- The page's trace ids, newest first: ids only, no payload. Parameters: project_id, limit, and those of the
+-- The ids of a page of traces, newest first: no payload. Parameters: project_id, limit and those of the
 -- fragments. Cost: one pass over the key and the filtered columns of the time range.
-SELECT lower(hex(trace_id)), toUnixTimestamp64Nano(min(start)) AS first_start
+SELECT lower(hex(trace_id)), min(start_ns) AS first_start
 FROM spans_current
 WHERE project_id = {project_id:String} ${bounds}
 GROUP BY trace_id
