@@ -8,9 +8,9 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from recordings import FURTHER, NAMED, load  # noqa: E402
-from replay_server import ReplayServer  # noqa: E402
-from span_memory import SpanMemory, traced  # noqa: E402
+from recordings import FURTHER, NAMED, load
+from replay_server import ReplayServer
+from span_memory import SpanMemory, traced
 
 
 @pytest.fixture(scope="session")

@@ -1,7 +1,7 @@
 """What a recording holds, read from its raw JSON without any code of the SDK.
 
-The expectation is a plain dictionary, so that a difference names the field. Text is compared joined, a part at a
-time for tool calls and results; order within a message counts.
+The expectation is a plain dictionary, so that a difference names the field. Text is compared joined, a part
+at a time for tool calls and results; order within a message counts.
 """
 
 import json
@@ -94,7 +94,7 @@ def loads(arguments: Any) -> Any:
     return arguments
 
 
-# --- chat completions and completions ------------------------------------------------------------------------
+# --- chat completions and completions ---
 
 
 def _choices(recording: Recording) -> dict[str, Any]:
@@ -172,7 +172,7 @@ def _streamed_choices(recording: Recording) -> dict[str, Any]:
     }
 
 
-# --- embeddings ------------------------------------------------------------------------------------------------
+# --- embeddings ---
 
 
 def _embeddings(recording: Recording) -> dict[str, Any]:
@@ -187,7 +187,7 @@ def _embeddings(recording: Recording) -> dict[str, Any]:
     }
 
 
-# --- responses -------------------------------------------------------------------------------------------------
+# --- responses ---
 
 
 def _responses(recording: Recording) -> dict[str, Any]:
@@ -241,7 +241,7 @@ def _item_call(item: dict[str, Any]) -> tuple[str, str, Any]:
 
 
 def _history(items: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Messages stay messages; what an answer consisted of is one assistant message until something else comes."""
+    """Messages stay messages; the items of an answer are one assistant message until something else comes."""
     history: list[dict[str, Any]] = []
     open_message: dict[str, Any] | None = None
     for item in items:
@@ -269,7 +269,7 @@ def _history(items: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return history
 
 
-# --- anthropic -------------------------------------------------------------------------------------------------
+# --- anthropic ---
 
 
 def _anthropic(recording: Recording) -> dict[str, Any]:

@@ -31,7 +31,8 @@ class ReplayServer:
     def __init__(self, recordings: Iterable[Recording]) -> None:
         self.recordings = {recording.key: recording for recording in recordings}
         self.sent: dict[str, Any] = {}
-        self._server = _Server(("127.0.0.1", 0), self._handler())
+        handler = type("BoundHandler", (_Handler,), {"replay": self})
+        self._server = _Server(("127.0.0.1", 0), handler)
         self.url = f"http://127.0.0.1:{self._server.server_address[1]}"
 
     @contextmanager
@@ -45,57 +46,48 @@ class ReplayServer:
             self._server.server_close()
             thread.join()
 
-    def _handler(self) -> type[BaseHTTPRequestHandler]:
-        replay = self
 
-        class Handler(BaseHTTPRequestHandler):
-            protocol_version = "HTTP/1.1"
+class _Handler(BaseHTTPRequestHandler):
+    replay: ReplayServer
+    protocol_version = "HTTP/1.1"
 
-            def log_message(self, *args: Any) -> None:
-                """Keeps test output quiet."""
+    def log_message(self, *args: Any) -> None:
+        """Keeps test output quiet."""
 
-            def do_POST(self) -> None:
-                self._answer()
+    def do_POST(self) -> None:
+        body = self.rfile.read(int(self.headers.get("content-length") or 0))
+        key, _, path = self.path.removeprefix("/").partition("/")
+        recording = self.replay.recordings.get(key)
+        if recording is None or not _same_path(f"/{path}", recording.path):
+            self._send(599, "text/plain", f"no recording at {self.path}".encode())
+            return
+        self.replay.sent[key] = json.loads(body) if body else {}
+        data = recording.answer.encode("utf-8")
+        is_stream = "event-stream" in recording.content_type
+        (self._send_pieces if is_stream else self._send)(recording.status, recording.content_type, data)
 
-            def do_GET(self) -> None:
-                self._answer()
+    do_GET = do_POST
 
-            def _answer(self) -> None:
-                body = self.rfile.read(int(self.headers.get("content-length") or 0))
-                key, _, path = self.path.removeprefix("/").partition("/")
-                recording = replay.recordings.get(key)
-                if recording is None or not _same_path(f"/{path}", recording.path):
-                    self._send(599, "text/plain", f"no recording at {self.path}".encode())
-                    return
-                replay.sent[key] = json.loads(body) if body else {}
-                data = recording.answer.encode("utf-8")
-                if "event-stream" in recording.content_type:
-                    self._send_pieces(recording.status, recording.content_type, data)
-                else:
-                    self._send(recording.status, recording.content_type, data)
+    def _send(self, status: int, content_type: str, data: bytes) -> None:
+        self.send_response(status)
+        self.send_header("content-type", content_type)
+        self.send_header("content-length", str(len(data)))
+        self.end_headers()
+        self.wfile.write(data)
 
-            def _send(self, status: int, content_type: str, data: bytes) -> None:
-                self.send_response(status)
-                self.send_header("content-type", content_type)
-                self.send_header("content-length", str(len(data)))
-                self.end_headers()
-                self.wfile.write(data)
-
-            def _send_pieces(self, status: int, content_type: str, data: bytes) -> None:
-                self.send_response(status)
-                self.send_header("content-type", content_type)
-                self.send_header("transfer-encoding", "chunked")
-                self.end_headers()
-                start = 0
-                for size in cycle(PIECES):
-                    piece = data[start : start + size]
-                    if not piece:
-                        break
-                    self.wfile.write(f"{len(piece):x}\r\n".encode() + piece + b"\r\n")
-                    start += size
-                self.wfile.write(b"0\r\n\r\n")
-
-        return Handler
+    def _send_pieces(self, status: int, content_type: str, data: bytes) -> None:
+        self.send_response(status)
+        self.send_header("content-type", content_type)
+        self.send_header("transfer-encoding", "chunked")
+        self.end_headers()
+        start = 0
+        for size in cycle(PIECES):
+            piece = data[start : start + size]
+            if not piece:
+                break
+            self.wfile.write(f"{len(piece):x}\r\n".encode() + piece + b"\r\n")
+            start += size
+        self.wfile.write(b"0\r\n\r\n")
 
 
 def _same_path(sent: str, recorded: str) -> bool:

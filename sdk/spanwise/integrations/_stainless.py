@@ -84,7 +84,7 @@ class _Readers:
         return _State(endpoint, call.wants_content, endpoint.new_fold(call.wants_content))
 
     def read_error(self, error: BaseException, call: Call) -> Response | None:
-        """Reads the status and what was answered: an answer that could not be parsed, a stream's last chunk."""
+        """Reads the status, and what was answered: an answer that cannot be parsed, a stream's last chunk."""
         answer, chunk = getattr(error, "completion", None), _last_chunk(error)
         response = Response() if answer is None else self.read_response(answer, call)
         if chunk is not None:
@@ -157,8 +157,8 @@ def _finder(endpoints: Sequence[Endpoint]) -> Callable[[str, str], tuple[Endpoin
 def _last_chunk(error: BaseException) -> Any:
     """Returns the chunk for which a client ended a stream with this error, or None.
 
-    The client raises what the chunk has under ``error`` alone. The chunk itself, which may tell the usage of all
-    that was made before, is still in the frame that raised.
+    The client raises what the chunk has under ``error`` alone. The chunk itself, which may tell the usage
+    of all that was made before, is still in the frame that raised.
     """
     trace = error.__traceback__
     while trace is not None:

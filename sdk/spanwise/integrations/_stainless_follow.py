@@ -33,7 +33,10 @@ def _follow_stream(stream: Any, recording: Recording) -> None:
     inner = stream._iterator
     is_async = hasattr(type(stream), "__anext__")
     stream._iterator = recording.aiterate(inner) if is_async else recording.iterate(inner)
-    _end_at_close(stream.response, recording, [weakref.ref(inner)])
+    steps: list[_Steps] = [weakref.ref(inner)]
+    # Older stream helpers, and some applications, read the response past the stream they were given.
+    _watch_bytes(stream.response, recording, steps)
+    _end_at_close(stream.response, recording, steps)
 
 
 def _follow_body(response: Any, recording: Recording) -> None:
@@ -46,16 +49,23 @@ def _follow_body(response: Any, recording: Recording) -> None:
 
 
 def _watch_bytes(response: Any, recording: Recording, steps: list[_Steps]) -> None:
-    """Replaces the two methods that all other ways of reading the body call."""
+    """Replaces the two methods that all other ways of reading the body call.
+
+    A body that a stream steps through is left alone: its items are followed already.
+    """
     kind, ref = type(response), weakref.ref(response)
 
     def iter_bytes(chunk_size: int | None = None) -> Any:
         inner = kind.iter_bytes(ref(), chunk_size)
+        if _is_stepping(steps):
+            return inner
         steps.append(weakref.ref(inner))
         return recording.iterate(inner)
 
     def aiter_bytes(chunk_size: int | None = None) -> Any:
         inner = kind.aiter_bytes(ref(), chunk_size)
+        if _is_stepping(steps):
+            return inner
         steps.append(weakref.ref(inner))
         return recording.aiterate(inner)
 
