@@ -24,16 +24,16 @@ if TYPE_CHECKING:
     from spanwise.integrations._declaration import Call, Reader
 
 _USAGE = (
-    ("input_tokens", semconv.USAGE_INPUT_TOKENS, True),
-    ("output_tokens", semconv.USAGE_OUTPUT_TOKENS, True),
-    ("cache_read_input_tokens", semconv.USAGE_CACHE_READ_INPUT_TOKENS, False),
-    ("cache_write_input_tokens", semconv.USAGE_CACHE_WRITE_INPUT_TOKENS, False),
-    ("reasoning_output_tokens", semconv.USAGE_REASONING_OUTPUT_TOKENS, False),
-    ("audio_input_tokens", semconv.USAGE_AUDIO_INPUT_TOKENS, False),
-    ("audio_output_tokens", semconv.USAGE_AUDIO_OUTPUT_TOKENS, False),
-    ("image_input_tokens", semconv.USAGE_IMAGE_INPUT_TOKENS, False),
+    ("input_tokens", semconv.USAGE_INPUT_TOKENS),
+    ("output_tokens", semconv.USAGE_OUTPUT_TOKENS),
+    ("cache_read_input_tokens", semconv.USAGE_CACHE_READ_INPUT_TOKENS),
+    ("cache_write_input_tokens", semconv.USAGE_CACHE_WRITE_INPUT_TOKENS),
+    ("reasoning_output_tokens", semconv.USAGE_REASONING_OUTPUT_TOKENS),
+    ("audio_input_tokens", semconv.USAGE_AUDIO_INPUT_TOKENS),
+    ("audio_output_tokens", semconv.USAGE_AUDIO_OUTPUT_TOKENS),
+    ("image_input_tokens", semconv.USAGE_IMAGE_INPUT_TOKENS),
 )
-"""Field, attribute, and whether 0 is written: a subset of 0 tokens says nothing and is left out."""
+"""Field and attribute. A count of 0 that the provider reported is written; one that it left out is not."""
 
 _IN_PROCESS = frozenset(
     {
@@ -276,7 +276,7 @@ def _response_attributes(response: Response) -> dict[str, AttributeValue]:
 
 
 def _add_usage(attributes: dict[str, AttributeValue], usage: Usage) -> None:
-    for field, key, is_zero_written in _USAGE:
+    for field, key in _USAGE:
         count = getattr(usage, field)
-        if count is not None and (count or is_zero_written):
+        if count is not None:
             attributes[key] = count
