@@ -66,11 +66,8 @@ def _usage(reported: dict[str, Any] | None) -> dict[str, Any]:
     usage = reported or {}
     inside = usage.get("prompt_tokens_details") or usage.get("input_tokens_details") or {}
     made = usage.get("completion_tokens_details") or usage.get("output_tokens_details") or {}
-    cached = [
-        inside.get("cached_tokens"),
-        usage.get("prompt_cache_hit_tokens"),
-        usage.get("num_cached_tokens"),
-    ]
+    names = ("prompt_cache_hit_tokens", "cached_tokens", "num_cached_tokens")
+    cached = [inside.get("cached_tokens"), *(usage.get(name) for name in names)]
     return {
         "input_tokens": usage.get("prompt_tokens", usage.get("input_tokens")),
         "output_tokens": usage.get("completion_tokens", usage.get("output_tokens")),
