@@ -6,7 +6,7 @@ package may set ``app.state.render_login`` (see ``routers.login``).
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from functools import partial
 from inspect import signature
@@ -104,7 +104,7 @@ async def _lifespan(app: FastAPI, *, settings: Settings, given: Store | None) ->
     receiver = Receiver(settings, app.state.access, pipeline, writer, metrics)
     app.state.store, app.state.writer, app.state.receiver = store, writer, receiver
     writer.start()
-    warming = asyncio.create_task(asyncio.to_thread(pricer.warm))
+    warming = asyncio.create_task(asyncio.to_thread(_warm, pricer, app))
     try:
         yield
     finally:
@@ -113,6 +113,14 @@ async def _lifespan(app: FastAPI, *, settings: Settings, given: Store | None) ->
         receiver.close()
         if given is None:
             await asyncio.to_thread(store.close)
+
+
+def _warm(pricer: Pricer, app: FastAPI) -> None:
+    pricer.warm()
+    # What a process runner wants done once everything long-lived is loaded.
+    when_warm: Callable[[], None] | None = getattr(app.state, "when_warm", None)
+    if when_warm is not None:
+        when_warm()
 
 
 def open_store(settings: Settings) -> Store:
