@@ -93,23 +93,26 @@ class Delivery:
         self._close_at = deadline
         self._is_hurried = True
 
-    def end(self, lost: int) -> None:
-        """Stops after the attempt in progress; ``lost`` spans are given up and reported."""
+    def end(self, held: int) -> None:
+        """Stops after the attempt in progress, gives up the ``held`` spans, and says how many are lost."""
         self.is_ended = True
         self._is_hurried = True
-        self.counts.lost = lost
-        if lost:
-            reason = self.counts.last_error or "no answer in time"
+        self.counts.lost += held
+        if self.counts.lost:
             logger.warning(
-                "spanwise: %d spans were not delivered to %s: %s", lost, self._sender.where, reason
+                "spanwise: %d spans were not delivered to %s: %s",
+                self.counts.lost,
+                self._sender.where,
+                self.counts.last_error or "no answer in time",
             )
 
-    def deliver(self, batch: Batch) -> bool:
-        """Sends a batch until it is accepted or refused for good. False when the end came first."""
+    def deliver(self, batch: Batch) -> None:
+        """Sends a batch until it is accepted, refused for good, or the end has come."""
         body: bytes | None = None
         attempt = 0
         while (timeout_s := self._time_left_s()) > 0:
             began_at = time.monotonic()
+            self._is_hurried = False
             try:
                 if body is None:
                     body = self._request(batch, timeout_s)
@@ -118,7 +121,7 @@ class Delivery:
                 answer = unanswered(error)
             if answer.verdict is not Verdict.RETRY:
                 self._conclude(batch, answer)
-                return True
+                return
             self._note_failure(answer, began_at)
             if self._close_at is not None and not answer.is_listening and self._sender.is_loopback:
                 break  # nothing listens on this machine, and waiting would only delay the app's exit
@@ -127,7 +130,8 @@ class Delivery:
                 body = None
             self._pause(self._delay_s(attempt, answer))
             attempt += 1
-        return False
+        if not self.is_ended:  # else ``end`` has counted this batch among what was held
+            self.counts.lost += len(batch.spans)
 
     def count_failure(self, batch: Batch, error: Exception) -> None:
         """Counts the spans of a batch that a fault of ours has cost."""
@@ -141,10 +145,10 @@ class Delivery:
         """
         if dropped > self._dropped_said and not self.is_failing:
             logger.warning(
-                "spanwise: %d spans were dropped: more than %d MiB waited for export. "
+                "spanwise: %d spans were dropped: more than %.3g MiB waited for export. "
                 "instrument(max_queue_bytes=...) makes room for more.",
                 dropped - self._dropped_said,
-                self._config.max_queue_bytes >> 20,
+                self._config.max_queue_bytes / 2**20,
             )
             self._dropped_said = dropped
 
@@ -195,11 +199,11 @@ class Delivery:
             return
         self._is_outage_said = True
         logger.warning(
-            "spanwise: %s takes no spans: %s. Up to %d MiB are kept and sent when it is back; "
+            "spanwise: %s takes no spans: %s. Up to %.3g MiB are kept and sent when it is back; "
             "what does not fit, or is left at exit, is dropped and counted.",
             self._sender.where,
             answer.reason,
-            self._config.max_queue_bytes >> 20,
+            self._config.max_queue_bytes / 2**20,
         )
 
     def _note_recovery(self) -> None:
@@ -226,4 +230,3 @@ class Delivery:
         while not self._is_hurried and (remaining_s := end_at - time.monotonic()) > 0:
             self._backlog.wait(remaining_s)
             self._backlog.pack()
-        self._is_hurried = False

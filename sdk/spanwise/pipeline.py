@@ -15,7 +15,7 @@ from opentelemetry import trace
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.trace import NoOpTracer, ProxyTracerProvider, Span, Tracer
 
-from spanwise import process, semconv
+from spanwise import guard, process, semconv
 from spanwise._version import __version__
 from spanwise.backlog import BATCH_SPANS, Backlog
 from spanwise.config import Config
@@ -104,7 +104,11 @@ class Pipeline:
             provider = trace.get_tracer_provider()
         if provider is self._provider and provider is not None:
             return self._tracer
-        return self._resolve(provider)
+        try:
+            return self._resolve(provider)
+        except Exception as error:  # noqa: BLE001 - a provider of the app's may raise anything
+            guard.fault("finding the TracerProvider", error)
+            return NoOpTracer()
 
     def put_content(self, span: Span, content: Mapping[str, object]) -> None:
         """Adds content to an open span; the values are JSON-able and must not be changed any more.

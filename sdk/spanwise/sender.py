@@ -148,8 +148,9 @@ class Sender:
             preload_content=False,
         )
         try:
-            content = _read(response, deadline)
-            response.drain_conn() if response.status < 300 else response.close()
+            content, is_whole = _read(response, deadline)
+            if not is_whole:
+                response.close()
         finally:
             response.release_conn()
         if 200 <= response.status < 300:
@@ -188,15 +189,18 @@ def _timeout(total_s: float) -> urllib3.Timeout:
     return urllib3.Timeout(total=total_s, connect=min(total_s, _MAX_CONNECT_S))
 
 
-def _read(response: urllib3.BaseHTTPResponse, deadline: float) -> bytes:
-    """Reads a short answer; an endpoint that drips bytes for ever is cut off at the deadline."""
+def _read(response: urllib3.BaseHTTPResponse, deadline: float) -> tuple[bytes, bool]:
+    """Reads a short answer, and tells whether that was all of it.
+
+    An endpoint that drips bytes for ever is cut off at the deadline.
+    """
     content = b""
     while len(content) < _MAX_ANSWER_BYTES and time.monotonic() < deadline:
         piece = response.read(4096)
         if not piece:
-            break
+            return content, True
         content += piece
-    return content
+    return content, False
 
 
 def _accepted(status: int, content: bytes, content_type: str) -> Answer:

@@ -97,7 +97,7 @@ class Worker:
             is_done = self._await_settled(self._backlog.accepted, timeout_s)
         self._delivery.end(self._backlog.held)
         self._backlog.wake()
-        return is_done
+        return is_done and not self._delivery.counts.lost
 
     def _await_settled(self, target: int, timeout_s: float) -> bool:
         began_at = time.monotonic()
@@ -134,11 +134,11 @@ class Worker:
                 guard.fault("export", error)
             finally:
                 self._backlog.settle(batch)
+        if not len(self._backlog):
+            self._delivery.report_dropped(self._backlog.dropped)
         self._progress_at = time.monotonic()
         with self._settled:
             self._settled.notify_all()
-        if not len(self._backlog):
-            self._delivery.report_dropped(self._backlog.dropped)
 
     def _await_work(self) -> bool:
         """Blocks until a batch should be sent. False when the thread's work is done."""
