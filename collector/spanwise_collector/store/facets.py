@@ -7,7 +7,7 @@ chose one value sees what another would give.
 from spanwise_collector.errors import BadRequest
 from spanwise_collector.model import FacetValue, TraceFilter
 from spanwise_collector.store.connection import Engine
-from spanwise_collector.store.filters import TRACE_STATUS, Conditions, is_timeless, population_of, without
+from spanwise_collector.store.filters import TRACE_STATUS, members_of, population_of, without
 from spanwise_collector.store.statements import statement
 
 MOST_VALUES = 1000
@@ -42,7 +42,7 @@ def _columns(engine: Engine, project_id: str, where: TraceFilter, names: list[st
         texts=", ".join(f"toString({name})" for name in names),
         sets=", ".join(f"({name})" for name in names),
         bounds=population.bound_text(),
-        members=_members(where, population),
+        members=members_of(where, population),
     )
     # GROUPING's bits are those of the columns that were grouped away, the first column the highest.
     every = (1 << len(names)) - 1
@@ -59,7 +59,7 @@ def _tags(engine: Engine, project_id: str, where: TraceFilter, limit: int) -> li
         statement("facet_tags"),
         {"project_id": project_id, "limit": limit, **population.parameters},
         bounds=population.bound_text(),
-        members=_members(where, population),
+        members=members_of(where, population),
     )
     return [FacetValue(value, traces) for value, traces in rows]
 
@@ -74,13 +74,3 @@ def _status(engine: Engine, project_id: str, where: TraceFilter) -> list[FacetVa
         conditions=population.group_text(),
     )
     return [FacetValue(value, traces) for value, traces in rows]
-
-
-def _members(where: TraceFilter, population: Conditions) -> str:
-    """Return the condition that keeps the spans of matching traces; a time range alone needs none."""
-    if is_timeless(where) and where.to_ns is None:
-        return ""
-    matching = statement("matching_traces").text(
-        bounds=population.bound_text(), conditions=population.group_text()
-    )
-    return f"AND trace_id IN ({matching})"

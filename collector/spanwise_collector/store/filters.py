@@ -53,10 +53,11 @@ _TRACE_CONDITIONS = {
         )
     ),
 }
-# The status the list shows. A parent that is not stored is unlikely enough here to look at its id alone.
+# The status the list shows. Whether a parent is stored would need a second pass: a span without a parent's id
+# comes first here, and then the earliest. The big number (2^62 ns) keeps the two kinds apart.
 TRACE_STATUS = (
     "if(countIf(status = 'error') > 0, 'error', "
-    "argMin(status, (parent_span_id != toFixedString('', 8), start, span_id)))"
+    "argMin(status, start_ns + if(parent_span_id = toFixedString('', 8), 0, 4611686018427387904)))"
 )
 _DURATION = "max(end_ns) - min(start_ns)"
 
@@ -133,6 +134,20 @@ def _straddling(edge: str) -> str:
 def without(where: TraceFilter, name: str) -> TraceFilter:
     """Return the filter without one of its conditions."""
     return replace(where, **{name: None})
+
+
+def members_of(where: TraceFilter, population: Conditions) -> str:
+    """Return the condition that keeps the spans of matching traces; a time range alone needs none."""
+    if is_timeless(where):
+        return ""
+    return f"AND trace_id IN ({matching_traces(population)})"
+
+
+def matching_traces(population: Conditions) -> str:
+    """Return the query for the ids of the traces of a population."""
+    return statement("matching_traces").text(
+        bounds=population.bound_text(), conditions=population.group_text()
+    )
 
 
 def is_timeless(where: TraceFilter) -> bool:

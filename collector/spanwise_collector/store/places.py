@@ -36,6 +36,12 @@ def locate(engine: Engine, project_id: str, trace_ids: Sequence[str]) -> dict[st
     return {trace_id: Place(first, last) for trace_id, first, last in rows}
 
 
+def range_of(engine: Engine, project_id: str) -> Place | None:
+    """Find the first and last start of a whole project; ``None`` when it is empty."""
+    first, last, count = engine.read(statement("project_range"), {"project_id": project_id})[0]
+    return Place(first, last) if count else None
+
+
 def hours_of(places: Iterable[Place]) -> tuple[str, dict[str, list[int]]]:
     """Return the condition that holds all spans of some traces, and its parameters.
 

@@ -5,7 +5,7 @@ from typing import Any
 from spanwise_collector.model import Page, SessionSummary, TraceFilter, TraceSummary
 from spanwise_collector.store.connection import Engine
 from spanwise_collector.store.cursors import Cursor, decode_cursor
-from spanwise_collector.store.filters import is_timeless, population_of
+from spanwise_collector.store.filters import is_timeless, matching_traces, population_of
 from spanwise_collector.store.statements import statement
 from spanwise_collector.store.summaries import summarise
 from spanwise_collector.store.traces import check_limit, look_backs
@@ -18,7 +18,8 @@ def list_sessions(
     check_limit(limit)
     after = None if cursor is None else decode_cursor(cursor)
     found: list[tuple[str, int]] = []
-    for floor in look_backs(None, None if after is None else after.start_ns + 1):
+    ceiling = None if after is None else after.start_ns + 1
+    for floor in look_backs(engine, project_id, None, ceiling):
         found = _page(engine, project_id, where, floor=floor, limit=limit + 1, after=after)
         if len(found) > limit:
             break
@@ -46,10 +47,7 @@ def _page(
     if not is_timeless(where) or where.from_ns is not None or where.to_ns is not None:
         population = population_of(where)
         parameters |= population.parameters
-        matching = statement("matching_traces").text(
-            bounds=population.bound_text(), conditions=population.group_text()
-        )
-        members = f"AND trace_id IN ({matching})"
+        members = f"AND trace_id IN ({matching_traces(population)})"
     if after is not None:
         conditions = "AND (last_start, conversation_id) < ({cursor_start:Int64}, {cursor_id:String})"
         parameters |= {"cursor_start": after.start_ns, "cursor_id": after.row_id}

@@ -109,7 +109,7 @@ class Store:
     def trace_histogram(
         self, project_id: str, where: TraceFilter, *, buckets: int = 72
     ) -> list[HistogramBucket]:
-        """Count matching traces by start, in about ``buckets`` buckets of one round width, empty ones included.
+        """Count matching traces by start, in about ``buckets`` buckets of one round width, empty ones too.
 
         The range is the filter's, or else the project's; the list is empty when the project is.
         """

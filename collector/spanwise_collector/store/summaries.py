@@ -96,7 +96,7 @@ def _add_previews(
     summaries: dict[str, TraceSummary],
     calls: dict[str, tuple[str, str]],
 ) -> None:
-    """Fill in previews: the root's own input and output, else its first call's input and last one's output."""
+    """Fill in previews: the root's own texts, else its first call's input and its last call's output."""
     wanted = {summary.root_span_id for summary in summaries.values()}
     wanted |= {span_id for pair in calls.values() for span_id in pair if span_id}
     bounds, hours = hours_of(places.values())

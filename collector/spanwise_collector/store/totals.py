@@ -5,8 +5,8 @@ from decimal import Decimal
 from spanwise_collector.errors import BadRequest
 from spanwise_collector.model import HistogramBucket, Totals, TraceFilter
 from spanwise_collector.store.connection import Engine
-from spanwise_collector.store.filters import population_of
-from spanwise_collector.store.places import NANOSECONDS_A_SECOND
+from spanwise_collector.store.filters import members_of, population_of
+from spanwise_collector.store.places import NANOSECONDS_A_SECOND, range_of
 from spanwise_collector.store.statements import statement
 
 ZERO_USD = Decimal(0)
@@ -30,7 +30,7 @@ def trace_totals(engine: Engine, project_id: str, where: TraceFilter) -> Totals:
         statement("total_traces"),
         {"project_id": project_id, **found.parameters},
         bounds=found.bound_text(),
-        conditions=found.group_text(),
+        members=members_of(where, found),
     )
     traces, errors, spans, tokens_in, tokens_out, cached, reasoning, cost, unpriced, is_estimated = rows[0]
     return Totals(
@@ -74,17 +74,12 @@ def trace_histogram(
 
 
 def _range_of(engine: Engine, project_id: str, where: TraceFilter) -> tuple[int, int] | None:
-    """Return the first and last nanosecond to draw: the filter's, else the project's; ``None`` if there are none."""
-    rows = engine.read(statement("project_range"), {"project_id": project_id})
-    first_ns, last_ns, count = rows[0]
-    if where.from_ns is not None:
-        first_ns = where.from_ns
-    elif not count:
+    """Return the first and last nanosecond to draw: the filter's, else the project's."""
+    everything = range_of(engine, project_id)
+    if everything is None:
         return None
-    if where.to_ns is not None:
-        last_ns = where.to_ns - 1
-    elif not count:
-        return None
+    first_ns = everything.first_ns if where.from_ns is None else where.from_ns
+    last_ns = everything.last_ns if where.to_ns is None else where.to_ns - 1
     return (first_ns, last_ns) if first_ns <= last_ns else None
 
 

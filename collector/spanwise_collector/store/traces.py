@@ -10,7 +10,7 @@ from spanwise_collector.store.connection import Engine
 from spanwise_collector.store.cursors import Cursor, decode_cursor
 from spanwise_collector.store.filters import Conditions, began_before, conditions_of
 from spanwise_collector.store.ids import span_id_of, trace_id_of
-from spanwise_collector.store.places import NANOSECONDS_A_SECOND, Place, hours_of, locate
+from spanwise_collector.store.places import NANOSECONDS_A_SECOND, Place, hours_of, locate, range_of
 from spanwise_collector.store.rows import span_from_row
 from spanwise_collector.store.statements import statement
 from spanwise_collector.store.summaries import summarise
@@ -18,7 +18,7 @@ from spanwise_collector.store.summaries import summarise
 MAX_PAGE = 1000
 _NO_LIMIT = 2**63 - 1
 _HOUR_NS = 3600 * NANOSECONDS_A_SECOND
-# A page of the newest traces needs the newest spans only: look back an hour, then further while it is not full.
+# A page of the newest traces needs the newest spans only: look back an hour, and on while it is not full.
 # Measured over a million spans: an hour costs 4 ms, a day 6 ms, everything 55 ms.
 _LOOK_BACKS_NS = (_HOUR_NS, 24 * _HOUR_NS, 30 * 24 * _HOUR_NS)
 
@@ -52,21 +52,32 @@ def _matching(
     conditions = _conditions_of_page(where, after)
     ceiling = conditions.parameters.get("ceiling")
     found: list[tuple[str, int]] = []
-    for floor in look_backs(where.from_ns, ceiling):
+    for floor in look_backs(engine, project_id, where.from_ns, ceiling):
         found = _matching_since(engine, project_id, conditions, floor, wanted)
         if len(found) >= wanted:
             break
     return found
 
 
-def look_backs(from_ns: int | None, ceiling: int | None) -> Iterator[int | None]:
-    """Give ever earlier starts to search from; the last is the filter's own, ``None`` without one."""
+def look_backs(
+    engine: Engine, project_id: str, from_ns: int | None, ceiling: int | None
+) -> Iterator[int | None]:
+    """Give ever earlier starts to search from; the last is the filter's own, ``None`` without one.
+
+    Ends early when a search has covered all there is: an empty or young project costs one look.
+    """
     top = time.time_ns() if ceiling is None else ceiling
+    lowest = from_ns or 0
+    everything: Place | None = None
     for look_back in _LOOK_BACKS_NS:
-        if from_ns is not None and top - look_back <= from_ns:
-            break
-        if top - look_back > 0:
-            yield top - look_back
+        floor = top - look_back
+        if floor - lowest < look_back:
+            break  # what is left is no more than what this search would read
+        yield floor
+        everything = everything or range_of(engine, project_id)
+        if everything is None or floor <= everything.first_ns:
+            return
+        lowest = max(lowest, everything.first_ns)
     yield from_ns
 
 

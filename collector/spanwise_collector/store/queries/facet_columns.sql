@@ -1,6 +1,6 @@
 -- The most frequent values of several columns, by the number of traces that have them. ${columns} comes from the
 -- allow-list; "which" has a bit for every column that is NOT the row's. Parameters: project_id, limit.
--- uniq counts exactly up to 65,536 traces a value and within 1 % beyond, at half the time of uniqExact.
+-- uniq counts exactly up to 65,536 traces a value and within 1 % beyond, in half the time of uniqExact.
 SELECT which, value, traces
 FROM
 (
