@@ -34,3 +34,22 @@ def kind_of(operation: str) -> str:
 def label_of(kind: str) -> str:
     """Returns the kind's name for people."""
     return LABELS.get(kind, kind)
+
+
+_SPOKEN = frozenset(
+    {
+        semconv.OP_INVOKE_WORKFLOW,
+        semconv.OP_INVOKE_AGENT,
+        semconv.OP_CREATE_AGENT,
+        semconv.OP_EXECUTE_TOOL,
+        semconv.OP_RETRIEVAL,
+        semconv.OP_TASK,
+    }
+)
+
+
+def short_name(name: str, operation: str) -> str:
+    """Returns a span's name without its operation in front, where the badge of its kind says that already."""
+    if operation in _SPOKEN and name.startswith(f"{operation} "):
+        return name[len(operation) + 1 :]
+    return name

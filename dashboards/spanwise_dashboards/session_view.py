@@ -7,7 +7,7 @@ from decimal import Decimal
 from spanwise_collector.model import Span, TraceSummary
 from spanwise_dashboards import chat
 from spanwise_dashboards.kinds import LLM, TOOL, kind_of
-from spanwise_dashboards.text import Passage, passage, plain
+from spanwise_dashboards.text import Passage, passage, plain, preview_text
 
 LABELLED_BARS = 10
 
@@ -167,8 +167,8 @@ def _turns(
     turns: list[SessionTurn] = []
     previous_end = traces[hidden - 1].start_ns + traces[hidden - 1].duration_ns if hidden else None
     for number, (trace, held) in enumerate(shown, hidden + 1):
-        question = held.question or trace.input_preview
-        answer = held.answer or ("" if trace.error_count else trace.output_preview)
+        question = held.question or preview_text(trace.input_preview)
+        answer = held.answer or ("" if trace.error_count else preview_text(trace.output_preview))
         turns.append(
             SessionTurn(
                 number=number,

@@ -10,7 +10,7 @@ from spanwise import semconv
 from spanwise_collector.model import Span, SpanEvent
 from spanwise_dashboards import chat, jsonview
 from spanwise_dashboards import format as fmt
-from spanwise_dashboards.kinds import EMBEDDING, RETRIEVER, TOOL, kind_of
+from spanwise_dashboards.kinds import EMBEDDING, RETRIEVER, TOOL, kind_of, short_name
 from spanwise_dashboards.text import Passage, passage, plain
 from spanwise_dashboards.usage import Usage, usage_of
 
@@ -92,7 +92,7 @@ class SpanView:
     @property
     def title(self) -> str:
         """The span's name as plain text."""
-        return plain(self.span.name, 160)
+        return plain(short_name(self.span.name, self.span.operation), 160)
 
     @property
     def content_label(self) -> str:
@@ -246,7 +246,7 @@ def _document(rank: int, held: dict[str, Any], best: float) -> Document:
     is_number = isinstance(score, int | float) and not isinstance(score, bool)
     body = held.get("content")
     content = body if isinstance(body, str) else jsonview.dumps(body) if body is not None else ""
-    rest = {key: value for key, value in held.items() if key not in ("content", "score", "id")}
+    rest = {key: value for key, value in held.items() if key not in ("content", "score", "title")}
     title = str(held.get("title") or held.get("id") or f"document {rank}")
     return Document(
         rank=rank,
@@ -254,7 +254,7 @@ def _document(rank: int, held: dict[str, Any], best: float) -> Document:
         score=f"{score:.3f}" if is_number else "none",
         score_width=round(100 * max(0.0, float(score)) / best, 1) if is_number and best > 0 else 0.0,
         content=passage(content, f"documents/{rank - 1}/content") if content else None,
-        details=jsonview.markup(rest) if rest else None,
+        details=jsonview.markup(rest) if len(rest) > ("title" not in held) else None,
     )
 
 

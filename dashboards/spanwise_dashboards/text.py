@@ -82,3 +82,25 @@ class Passage:
 def passage(content: str, path: str = "") -> Passage:
     """Returns a passage with at most ``LOAD_CHARACTERS`` of the content in it."""
     return Passage(content[:LOAD_CHARACTERS], len(content), path)
+
+
+_TELLING = re.compile(
+    r'"(?:question|query|input|prompt|text|message|content|task|user_input|messages)"\s*:\s*(?:\[\s*)?'
+    r'(?:\{[^{}]*?"content"\s*:\s*)?"((?:[^"\\]|\\.)*)'
+)
+_ANY_STRING = re.compile(r'[:\[,]\s*"((?:[^"\\]|\\.)*)')
+_ESCAPES = {"n": " ", "t": " ", "r": " ", '"': '"', "\\": "\\", "/": "/"}
+
+
+def preview_text(raw: str) -> str:
+    """Returns one line that tells what was asked: out of JSON, even cut JSON, the text a person wrote."""
+    if raw[:1] in ("{", "["):
+        match = _TELLING.search(raw) or _ANY_STRING.search(raw)
+        if match and match.group(1).strip():
+            raw = re.sub(r"\\(u[0-9a-fA-F]{4}|.)", _unescape, match.group(1))
+    return " ".join(raw.split())
+
+
+def _unescape(match: re.Match[str]) -> str:
+    held = match.group(1)
+    return chr(int(held[1:], 16)) if held[0] == "u" and len(held) == 5 else _ESCAPES.get(held, held)

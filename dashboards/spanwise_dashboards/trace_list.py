@@ -5,9 +5,9 @@ from dataclasses import dataclass
 
 from spanwise_collector.model import FacetValue, HistogramBucket, Page, TraceSummary
 from spanwise_dashboards import format as fmt
-from spanwise_dashboards.kinds import kind_of
+from spanwise_dashboards.kinds import kind_of, short_name
 from spanwise_dashboards.query import TEXT_FIELDS, PageQuery
-from spanwise_dashboards.text import plain
+from spanwise_dashboards.text import plain, preview_text
 
 PAGE_SIZE = 50
 OPEN_FACETS = 4
@@ -41,6 +41,8 @@ class ListPage:
     last: int
     next_url: str | None
     reason: str
+    is_today: bool
+    """True when the start column needs no day."""
 
 
 @dataclass(frozen=True)
@@ -78,30 +80,42 @@ class Strip:
     summary: str
 
 
-def list_page(page: Page[TraceSummary], query: PageQuery) -> ListPage:
+def list_page(page: Page[TraceSummary], query: PageQuery, clock: fmt.Clock) -> ListPage:
     """Returns one page of traces for drawing."""
     longest = max((trace.duration_ns for trace in page.items), default=0)
     rows = [_row(trace, longest) for trace in page.items]
     next_url = None
     if page.next_cursor:
         next_url = query.url(cursor=page.next_cursor, at=str(query.offset + len(rows)))
-    return ListPage(rows, query.offset + 1, query.offset + len(rows), next_url, _reason(query))
+    return ListPage(
+        rows=rows,
+        first=query.offset + 1,
+        last=query.offset + len(rows),
+        next_url=next_url,
+        reason=_reason(query),
+        is_today=all("," not in clock.moment(trace.start_ns) for trace in page.items),
+    )
 
 
 def _row(trace: TraceSummary, longest: int) -> TraceRow:
     failed = trace.error_count
-    preview = trace.input_preview or trace.output_preview
     return TraceRow(
         trace=trace,
         href=f"/traces/{trace.trace_id}",
-        name=plain(trace.name or "unnamed", 160),
+        name=plain(short_name(trace.name, trace.operation) or "unnamed", 160),
         kind=kind_of(trace.operation),
-        preview=" ".join(preview[:PREVIEW_CHARACTERS].split()),
-        models=", ".join(trace.models),
+        preview=preview_text(trace.input_preview or trace.output_preview)[:PREVIEW_CHARACTERS],
+        models=_models(trace.models),
         latency_share=round(100 * trace.duration_ns / longest, 1) if longest else 0.0,
         flag=fmt.plural(failed, "error") if failed else "",
         flag_tone="error" if trace.status == "error" else "warn",
     )
+
+
+def _models(models: Sequence[str]) -> str:
+    """The model that answered first, an embedder only when there is no other, and how many more."""
+    ranked = sorted(models, key=lambda model: "embed" in model)
+    return ranked[0] + (f" +{len(ranked) - 1}" if len(ranked) > 1 else "") if ranked else ""
 
 
 def _reason(query: PageQuery) -> str:
@@ -127,7 +141,7 @@ def _entries(key: str, values: Sequence[FacetValue], query: PageQuery) -> list[F
     return [
         FacetEntry(
             value=value.value,
-            label=plain(value.value, 120),
+            label="no error (unset)" if (key, value.value) == ("status", "unset") else plain(value.value, 120),
             count=value.count,
             share=round(100 * value.count / most, 1) if most else 0.0,
             url=query.url(drop=[key]) if value.value == chosen else query.url(**{key: value.value}),

@@ -7,7 +7,7 @@ from urllib.parse import urlencode
 
 from spanwise_collector.model import Span, SpanOutline
 from spanwise_dashboards import format as fmt
-from spanwise_dashboards.kinds import KINDS, LLM, kind_of
+from spanwise_dashboards.kinds import KINDS, LLM, kind_of, short_name
 from spanwise_dashboards.text import plain
 from spanwise_dashboards.tree import Rollup, Row
 
@@ -60,7 +60,7 @@ def _drawn(row: Row, rollup: Rollup, trace_id: str, selected: str) -> DrawnRow:
         href=f"/traces/{trace_id}?span={span.span_id}",
         depth=row.depth,
         kind=kind_of(span.operation),
-        name=plain(span.name, 160),
+        name=plain(short_name(span.name, span.operation), 160),
         cost=row.cost_label,
         duration="" if is_wide else fmt.duration(span.duration_ns),
         is_error=span.status == "error",
@@ -78,7 +78,7 @@ def title(rows: Sequence[Row], rollup: Rollup) -> dict[str, Any]:
     """Returns name, kind and status of the trace, for the template."""
     root = rows[0].span
     status = "error" if rollup.error_count else root.status
-    return {"name": plain(root.name or "unnamed", 160), "kind": kind_of(root.operation), "status": status}
+    return {"name": plain(short_name(root.name, root.operation) or "unnamed", 160), "kind": kind_of(root.operation), "status": status}
 
 
 def header(rows: Sequence[Row], root: Span, rollup: Rollup) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from typing import Any
 
 from spanwise_collector.model import SpanOutline
 from spanwise_dashboards import format as fmt
-from spanwise_dashboards.kinds import KINDS, kind_of
+from spanwise_dashboards.kinds import KINDS, kind_of, short_name
 from spanwise_dashboards.text import plain
 
 
@@ -169,7 +169,7 @@ def columns(rows: Sequence[Row], start_ns: int) -> dict[str, Any]:
     kinds = {kind: index for index, kind in enumerate(KINDS)}
     return {
         "id": [row.span.span_id for row in rows],
-        "name": [names.setdefault(plain(row.span.name, 160), len(names)) for row in rows],
+        "name": [names.setdefault(plain(short_name(row.span.name, row.span.operation), 160), len(names)) for row in rows],
         "names": list(names),
         "kind": [kinds[kind_of(row.span.operation)] for row in rows],
         "kinds": list(KINDS),

@@ -15,8 +15,8 @@ from typing import Any
 from spanwise_dashboards.demo.texts import count_tokens, embed, extract
 
 CHUNK_WORDS = 3
-SECONDS_PER_WORD = 0.006
-FIRST_TOKEN_S = 0.05
+SECONDS_PER_WORD = 0.012
+FIRST_TOKEN_S = 0.12
 CACHE_BLOCK = 128
 RATE_LIMITED = "rate-limited-model"
 UNKNOWN = "retired-model"
@@ -62,7 +62,7 @@ class _Handler(BaseHTTPRequestHandler):
             self._stream(body)
         else:
             answer = chat(body)
-            time.sleep(FIRST_TOKEN_S + SECONDS_PER_WORD * answer["usage"]["completion_tokens"])
+            time.sleep(FIRST_TOKEN_S + SECONDS_PER_WORD * answer["usage"]["completion_tokens"] / 2)
             self._send(200, answer)
 
     def _send(self, status: int, document: dict[str, Any]) -> None:

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from importlib.resources import files
 
 DIMENSIONS = 256
+MIN_SHARED = 0.25
+"""Share of the question's words that a passage must hold to be an answer."""
 _WORD = re.compile(r"[a-zäöüßéèà0-9_]+", re.IGNORECASE)
 _SENTENCE = re.compile(r"(?<=[.!?])\s+")
 _COMMON = frozenset(
@@ -69,11 +71,22 @@ def similarity(left: Sequence[float], right: Sequence[float]) -> float:
     return sum(a * b for a, b in zip(left, right, strict=True))
 
 
-def extract(question: str, context: str, limit: int = 3) -> str:
-    """Returns the sentences of a context that share the most words with a question, in their order."""
+def extract(question: str, passages: str, limit: int = 3) -> str:
+    """Returns up to ``limit`` sentences that answer a question, all of one passage, with the passage's number.
+
+    ``passages`` are blocks of ``[n] title``, a line break and text, apart by an empty line. ``""`` when no passage
+    shares enough words with the question.
+    """
     wanted = set(words(question))
-    sentences = [sentence.strip() for sentence in _SENTENCE.split(context) if len(sentence.strip()) > 20]
-    scored = [(len(wanted & set(words(sentence))), index) for index, sentence in enumerate(sentences)]
-    best = sorted(scored, key=lambda pair: (-pair[0], pair[1]))[:limit]
-    chosen = sorted(index for score, index in best if score > 0)
-    return " ".join(sentences[index] for index in chosen)
+    blocks = [block.strip() for block in passages.split("\n\n") if block.strip()]
+    if not blocks or not wanted:
+        return ""
+    scores = [len(wanted & set(words(block))) / len(wanted) for block in blocks]
+    best = max(range(len(blocks)), key=lambda index: scores[index])
+    if scores[best] < MIN_SHARED:
+        return ""
+    title, _, body = blocks[best].partition("\n")
+    sentences = [sentence.strip() for sentence in _SENTENCE.split(body) if sentence.strip()]
+    ranked = sorted(range(len(sentences)), key=lambda i: (-len(wanted & set(words(sentences[i]))), i))
+    chosen = sorted(ranked[:limit])
+    return " ".join(sentences[index] for index in chosen) + f" {title.partition(']')[0]}]"

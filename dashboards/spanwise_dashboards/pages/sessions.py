@@ -14,7 +14,7 @@ from spanwise_dashboards.pages.shell import PROJECT, PageRoute, render, store_of
 from spanwise_dashboards.pages.traces import query_of
 from spanwise_dashboards.query import ALL_TIME, PageQuery
 from spanwise_dashboards.session_view import Exchange, exchange, session_view
-from spanwise_dashboards.text import plain
+from spanwise_dashboards.text import plain, preview_text
 
 router = APIRouter(route_class=PageRoute, include_in_schema=False)
 PAGE_SIZE = 50
@@ -102,5 +102,5 @@ def _row(session: SessionSummary) -> SessionRow:
         href=f"/sessions/{quote(session.conversation_id, safe='')}",
         name=plain(session.conversation_id, 80),
         users=plain(", ".join(session.user_ids), 80) or "none",
-        preview=" ".join(session.input_preview[:240].split()),
+        preview=preview_text(session.input_preview)[:240],
     )

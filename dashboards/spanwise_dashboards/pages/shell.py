@@ -1,5 +1,6 @@
 """What every page shares: the request's clock and theme, rendering with security headers, errors as pages."""
 
+import logging
 import time
 from collections.abc import Callable, Coroutine
 from typing import Any
@@ -16,7 +17,7 @@ from spanwise_dashboards.query import PRESETS, BadQuery
 
 PROJECT = "default"
 THEMES = ("light", "dark")
-RETRY = "Try again"
+_log = logging.getLogger(__name__)
 _PRESET_LABELS = [*((key, label) for key, (label, _) in PRESETS.items()), ("all", "All time")]
 
 
@@ -37,7 +38,7 @@ def is_fragment(request: Request) -> bool:
 
 
 def render(
-    request: Request, template: str, *, section: str = "", status: int = 200, **context: Any
+    request: Request, template: str, *, section: str = "", http_status: int = 200, **context: Any
 ) -> HTMLResponse:
     """Returns a page or a fragment with the security headers on it."""
     theme = request.cookies.get(THEME_COOKIE, "")
@@ -53,7 +54,7 @@ def render(
     }
     body = environment().get_template(template).render(values)
     # Lone surrogates cannot be encoded; they are shown as code points before, so replacing is only the last guard.
-    return HTMLResponse(body.encode("utf-8", "replace"), status_code=status, headers=SECURITY_HEADERS)
+    return HTMLResponse(body.encode("utf-8", "replace"), status_code=http_status, headers=SECURITY_HEADERS)
 
 
 def error_page(request: Request, status: int, message: str, fix: str = "") -> HTMLResponse:
@@ -69,7 +70,7 @@ def error_page(request: Request, status: int, message: str, fix: str = "") -> HT
     return render(
         request,
         "error.html",
-        status=status,
+        http_status=status,
         status_code=status,
         heading=headings.get(status, "Something failed here"),
         message=message,
@@ -92,5 +93,8 @@ class PageRoute(APIRoute):
                 return error_page(request, error.status, error.message, error.fix)
             except BadQuery as error:
                 return error_page(request, 400, str(error))
+            except Exception:  # the last guard: a fault of ours is logged and shown as a page, not as JSON
+                _log.exception("GET %s failed", request.url.path)
+                return error_page(request, 500, "This page could not be drawn; the server's log says why.")
 
         return handle

@@ -51,7 +51,7 @@ def trace_list(request: Request) -> Response:
         "traces.html",
         section="traces",
         query=query,
-        page=list_page(page, query),
+        page=list_page(page, query, clock_of(request)),
         notice=notice,
         placeholder=PLACEHOLDER,
         clear_url=query.url(drop=query.parameters),
@@ -69,7 +69,7 @@ def trace_rows(request: Request) -> Response:
         request,
         "_rows.html",
         query=query,
-        page=list_page(page, query),
+        page=list_page(page, query, clock_of(request)),
         totals=None,
         clear_url=query.url(drop=query.parameters),
     )

@@ -38,7 +38,10 @@ class SpanTree extends HTMLElement {
     this.addEventListener('scroll', () => this.scheduleDraw(), { passive: true });
     this.addEventListener('click', event => this.onClick(event));
     this.addEventListener('keydown', event => this.onKeydown(event));
-    new ResizeObserver(() => this.scheduleDraw()).observe(this);
+    new ResizeObserver(() => {
+      this.parentElement.classList.toggle('has-scroll', this.scrollHeight > this.clientHeight);
+      this.scheduleDraw();
+    }).observe(this);
     this.layOut();
     this.reveal(this.selected);
     this.draw();
@@ -48,6 +51,7 @@ class SpanTree extends HTMLElement {
     this.visible = visibleRows(this.columns.depth, this.collapsed);
     this.placeOf = new Map(this.visible.map((row, place) => [row, place]));
     this.sizer.style.height = `${this.visible.length * ROW_HEIGHT}px`;
+    this.parentElement.classList.toggle('has-scroll', this.scrollHeight > this.clientHeight);
     for (const row of this.rows.values()) row.remove();
     this.rows.clear();
   }

@@ -9,6 +9,9 @@ const tree = document.querySelector('span-tree');
 const panel = document.querySelector('#span-panel');
 const PHONE = matchMedia('(max-width: 1023px)');
 
+/** True after a tap on a row: on a phone the panel is below the tree and is brought into sight. */
+let isByHand = false;
+
 function rememberedTab() {
   selectTab(panel, sessionStorage.getItem('spanwise_tab') ?? 'content');
 }
@@ -17,14 +20,17 @@ async function showSpan(id) {
   const url = new URL(location.href);
   url.searchParams.set('span', id);
   history.replaceState(null, '', url);
-  if (await swap(panel, `/traces/${tree.dataset.trace}/spans/${id}`)) rememberedTab();
+  if (!(await swap(panel, `/traces/${tree.dataset.trace}/spans/${id}`))) return;
+  rememberedTab();
+  if (isByHand && PHONE.matches) panel.scrollIntoView({ block: 'start' });
+  isByHand = false;
 }
 
 tree.show(JSON.parse(document.querySelector('#tree-data').textContent));
 rememberedTab();
 tree.addEventListener('span-selected', event => showSpan(event.detail));
-tree.addEventListener('click', () => {
-  if (PHONE.matches) panel.scrollIntoView({ block: 'start', behavior: 'smooth' });
+tree.addEventListener('click', event => {
+  isByHand = !event.target.closest('.tw');
 });
 
 onKey('j', () => tree.step(1));
