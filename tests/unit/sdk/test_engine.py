@@ -33,6 +33,7 @@ def test_a_call_makes_one_span_with_the_request_and_the_answer(client, pipeline)
         semconv.RESPONSE_FINISH_REASONS: ("stop",),
         semconv.USAGE_INPUT_TOKENS: 1,
         semconv.USAGE_OUTPUT_TOKENS: 2,
+        semconv.USAGE_CACHE_READ_INPUT_TOKENS: 0,
     }
     assert pipeline.content_of(span) == {
         semconv.INPUT_MESSAGES: [{"role": "user", "parts": [{"type": "text", "content": "hello there."}]}],
@@ -102,7 +103,7 @@ def test_a_call_inside_a_traced_call_makes_no_second_span(client, pipeline):
     assert len(pipeline.spans) == 1
 
 
-# --- streams ------------------------------------------------------------------------------------------------
+# --- streams ---
 
 
 def test_a_stream_ends_its_span_at_its_end_with_what_was_folded(client, pipeline):
@@ -230,7 +231,7 @@ def test_a_stream_left_over_from_a_closed_loop_ends_its_span_silently(client, pi
     assert caplog.records == []
 
 
-# --- faults of ours ----------------------------------------------------------------------------------
+# --- faults of ours ---
 
 
 def test_a_reader_that_fails_does_not_reach_the_application(client, pipeline, monkeypatch, caplog):

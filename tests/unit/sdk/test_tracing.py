@@ -185,7 +185,7 @@ def test_without_capture_nothing_of_the_content_is_kept(start):
     assert not any(key in semconv.CONTENT_KEYS for span in pipeline.spans for key in span.attributes)
 
 
-# --- methods ------------------------------------------------------------------------------------------------
+# --- methods ---
 
 
 class Tools:
@@ -228,8 +228,8 @@ def test_what_is_decorated_stays_what_it_was():
     assert module_level.__name__ == "module_level"
     assert list(inspect.signature(module_level).parameters) == ["x"]
     assert inspect.isfunction(module_level)
-    assert pickle.loads(pickle.dumps(module_level)) is module_level  # noqa: S301
-    assert pickle.loads(pickle.dumps(Pickled().method))(2) == 4  # noqa: S301
+    assert pickle.loads(pickle.dumps(module_level)) is module_level
+    assert pickle.loads(pickle.dumps(Pickled().method))(2) == 4
     assert copy.deepcopy(module_level) is module_level
 
 
@@ -253,7 +253,7 @@ def test_without_a_set_up_decorated_functions_just_run():
     assert block.trace_id == "0" * 32
 
 
-# --- generators ----------------------------------------------------------------------------------------------
+# --- generators ---
 
 
 @spanwise.step
@@ -371,7 +371,7 @@ async def test_a_cancelled_step_fails(pipeline):
     assert pipeline.span().attributes[semconv.ERROR_TYPE] == "asyncio.exceptions.CancelledError"
 
 
-# --- span() ---------------------------------------------------------------------------------------------------
+# --- span() ---
 
 
 def test_a_block_is_a_span(pipeline):
@@ -406,7 +406,7 @@ def test_a_block_may_be_a_model_call_of_the_apps_own_client(pipeline):
     ]
 
 
-# --- context() ------------------------------------------------------------------------------------------------
+# --- context() ---
 
 EVERYTHING = {
     semconv.CONVERSATION_ID: "c",
