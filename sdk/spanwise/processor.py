@@ -5,6 +5,7 @@ language models must not receive an app's every database query because it was in
 """
 
 from collections.abc import Callable, Mapping
+from typing import Any
 
 from opentelemetry.context import Context
 from opentelemetry.sdk.trace import ReadableSpan, Span
@@ -19,6 +20,8 @@ SCOPE_PREFIX = "spanwise"
 _GENAI_PREFIXES = ("gen_ai.", "llm.", "openinference.", "traceloop.", "spanwise.")
 _MAX_LIVE_SPANS = 100_000
 """Spans that never end would otherwise be remembered for ever; past this number the oldest is forgotten."""
+
+_MAX_EXPECTED_SPANS = 10_000
 
 _SPAN_BYTES = 3400
 """Memory of an ended span with some twenty short attributes, its content aside; measured on CPython 3.11."""
@@ -42,55 +45,73 @@ class SpanSelection:
         self._backlog = backlog
         self._content = content
         self._on_put = on_put
+        self._inherited: set[int] = set()
+        """Spans that were live when this process was forked."""
+        self._parents: dict[int, int] = {}
+        """Span ids of live spans, each with that of its local parent, else 0."""
         self.reset()
 
     def reset(self) -> None:
         """Forgets the live spans: after a fork they are the parent's, which exports them itself."""
         # Plain dict and set operations are atomic, and that is all the locking this needs.
-        self._parents: dict[int, int] = {}
+        self._inherited |= self._parents.keys()
+        self._parents = {}
         self._wanted: set[int] = set()
+        """Those of them that are exported when they end."""
+        self._expected: dict[int, None] = {}
+        """Local ancestors that started before we listened; an ordered set."""
 
     def start(self, span: Span) -> None:
         """Remembers a span, and marks its ancestors when it is a GenAI span."""
-        context, parent = span.get_span_context(), span.parent
+        context = span.get_span_context()
         if not context.trace_flags.sampled:
             return
-        self._parents[context.span_id] = parent.span_id if parent is not None else 0
+        span_id = context.span_id
+        self._parents[span_id] = _local_parent(span)
         if is_genai(span):
-            self._mark(context.span_id)
+            self._mark(span_id)
         if len(self._parents) > _MAX_LIVE_SPANS:
             self._forget_oldest()
 
     def end(self, span: ReadableSpan) -> None:
         """Puts a span into the backlog when it, or a span below it, is a GenAI span."""
         context = span.get_span_context()
-        if context is None:
+        if context is None or not context.trace_flags.sampled:
             return
         span_id = context.span_id
-        is_known = span_id in self._parents
-        # Instrumentations of others may name a span's operation only after it has started.
-        if is_known and span_id not in self._wanted and is_genai(span):
-            self._mark(span_id)
-        self._parents.pop(span_id, None)
+        if self._parents.pop(span_id, None) is None:
+            if span_id in self._inherited:
+                return
+            is_wanted = span_id in self._expected or is_genai(span)
+            self._expected.pop(span_id, None)
+        else:
+            # Instrumentations of others may name a span's operation only after it has started.
+            is_wanted = span_id in self._wanted or is_genai(span)
+            self._wanted.discard(span_id)
         content, size = self._content.pop(span_id)
-        if span_id not in self._wanted:
-            return
-        self._wanted.discard(span_id)
-        self._backlog.put(EndedSpan(span, content, size + _size_of(span)))
-        self._on_put()
+        if is_wanted:
+            self._mark(_local_parent(span))
+            self._backlog.put(EndedSpan(span, content, size + _size_of(span)))
+            self._on_put()
 
     def _mark(self, span_id: int) -> None:
-        """Marks a span and those above it, up to the first that is marked already or not of this process."""
-        while span_id in self._parents and span_id not in self._wanted:
+        """Marks a span and those above it, up to the first that is marked already or has no local parent."""
+        while span_id and span_id not in self._wanted:
+            parent_id = self._parents.get(span_id)
+            if parent_id is None:
+                self._expect(span_id)
+                return
             self._wanted.add(span_id)
-            span_id = self._parents.get(span_id, 0)
+            span_id = parent_id
+
+    def _expect(self, span_id: int) -> None:
+        """Notes a parent that is not known to be live: it started before we listened, or has ended."""
+        self._expected[span_id] = None
+        if len(self._expected) > _MAX_EXPECTED_SPANS:
+            _pop_oldest(self._expected)
 
     def _forget_oldest(self) -> None:
-        try:
-            oldest = next(iter(self._parents))
-        except (StopIteration, RuntimeError):
-            return  # another thread changed the table meanwhile; the next span tries again
-        self._parents.pop(oldest, None)
+        oldest = _pop_oldest(self._parents)
         self._wanted.discard(oldest)
         self._content.pop(oldest)
 
@@ -141,6 +162,22 @@ def is_genai(span: ReadableSpan) -> bool:
         return True
     attributes: Mapping[str, object] | None = span.attributes
     return bool(attributes) and any(key.startswith(_GENAI_PREFIXES) for key in attributes or ())
+
+
+def _local_parent(span: ReadableSpan) -> int:
+    """Returns the span id of a parent in this process, else 0."""
+    parent = span.parent
+    return 0 if parent is None or parent.is_remote else parent.span_id
+
+
+def _pop_oldest(table: dict[int, Any]) -> int:
+    """Removes and returns the first key; 0 when another thread changed the table meanwhile."""
+    try:
+        oldest: int = next(iter(table))
+    except (StopIteration, RuntimeError):
+        return 0
+    table.pop(oldest, None)
+    return oldest
 
 
 def _size_of(span: ReadableSpan) -> int:
