@@ -21,7 +21,7 @@ def shared() -> Path:
 
 
 @pytest.hookimpl(wrapper=True)
-def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]):  # noqa: ANN201
+def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]):
     """Turns a skip into a failure where CI asked for everything (``SPANWISE_REQUIRE_ALL=1``).
 
     Recorded data that is not there may be skipped: the repository does not carry it.

@@ -77,9 +77,7 @@ async def afollow(items: "AsyncIterator[Any]", recording: CallRecording) -> "Asy
             yield item
     except GeneratorExit:
         recording.close()
-        aclose = getattr(items, "aclose", None)
-        if aclose is not None:
-            await aclose()
+        await _aclose(items)
         raise
     except BaseException as error:
         recording.fail(error)
@@ -100,3 +98,15 @@ def _close(items: Any) -> None:
     close = getattr(items, "close", None)
     if close is not None:
         close()
+
+
+async def _aclose(items: Any) -> None:
+    aclose = getattr(items, "aclose", None)
+    if aclose is None:
+        return
+    try:
+        await aclose()
+    except RuntimeError as error:
+        # A loop that ends closes all generators at once: this one and the one inside it.
+        if "already running" not in str(error):
+            raise

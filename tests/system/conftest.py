@@ -37,7 +37,7 @@ class Server:
         return f"http://127.0.0.1:{self.port}"
 
     def start(self, timeout_s: float = 30.0) -> "Server":
-        command = [sys.executable, "-m", "spanwise.cli", "serve", "--port", str(self.port), "--data-dir"]
+        command = [sys.executable, "-m", "spanwise", "serve", "--port", str(self.port), "--data-dir"]
         environment = {k: v for k, v in os.environ.items() if not k.startswith(("OTEL_", "SPANWISE_"))}
         log = open(self.data_dir.parent / "server.log", "a")  # noqa: SIM115
         self.process = subprocess.Popen(
