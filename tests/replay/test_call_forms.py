@@ -354,7 +354,8 @@ def test_stream_left_by_an_exception_ends_its_span(client_of: Any, memory: SpanM
             for _ in stream:
                 raise ZeroDivisionError
 
-    pytest.raises(ZeroDivisionError, read)
+    with pytest.raises(ZeroDivisionError):
+        read()
     assert only(memory)["status"] == "unset"
 
 

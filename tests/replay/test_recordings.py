@@ -11,6 +11,7 @@ from replay_server import ReplayServer
 from span_memory import SpanMemory
 
 RECORDINGS = load(*NAMED, *FURTHER)
+pytestmark = pytest.mark.filterwarnings("ignore:The model '.*' is deprecated:DeprecationWarning")
 NO_DATA = [pytest.param(None, marks=pytest.mark.skip("no recorded data (set SPANWISE_SHARED)"))]
 
 
