@@ -1,4 +1,4 @@
-"""Messages as a transcript: OTel GenAI messages in, articles with blocks out, tool calls paired with results."""
+"""Messages as a transcript: OTel GenAI messages in, turns with blocks out, tool calls paired with results."""
 
 from dataclasses import dataclass, field
 from typing import Any
@@ -64,8 +64,8 @@ class Turn:
 def transcript(document: str, origin: str) -> list[Turn]:
     """Returns the turns of a JSON array of messages.
 
-    ``origin`` is the span field that holds them (``input_messages``), for the addresses of long texts. A document
-    that is not a list of messages becomes one turn that shows it as it is.
+    ``origin`` is the span field that holds them (``input_messages``), for the addresses of long texts. A
+    document that is not a list of messages becomes one turn that shows it as it is.
     """
     messages = jsonview.loads(document)
     if messages is None:
@@ -189,7 +189,7 @@ def _join(block: Block, calls: dict[str, Block]) -> bool:
 
 
 def last_text(document: str, role: str) -> str:
-    """Returns the text of the last message of a role in a JSON array of messages; ``""`` when there is none."""
+    """Returns the text of a role's last message in a JSON array of messages; ``""`` when there is none."""
     messages = jsonview.loads(document)
     for message in reversed(messages if isinstance(messages, list) else []):
         if isinstance(message, dict) and message.get("role") == role:

@@ -89,7 +89,8 @@ def _otel(endpoint: str, needs_key: bool) -> list[Line]:
 def _curl(endpoint: str, needs_key: bool) -> list[Line]:
     body = (
         '{"resourceSpans":[{"resource":{"attributes":[{"key":"service.name","value":{"stringValue":"curl"}}]},'
-        '"scopeSpans":[{"spans":[{"traceId":"\'"$(openssl rand -hex 16)"\'","spanId":"\'"$(openssl rand -hex 8)"\'",'
+        '"scopeSpans":[{"spans":[{"traceId":"\'"$(openssl rand -hex 16)"\'",'
+        '"spanId":"\'"$(openssl rand -hex 8)"\'",'
         '"name":"hello","kind":1,"startTimeUnixNano":"\'"$(date +%s)"\'000000000",'
         '"endTimeUnixNano":"\'"$(date +%s)"\'250000000"}]}]}]}'
     )

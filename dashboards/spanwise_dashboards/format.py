@@ -16,7 +16,7 @@ NS_PER_S = 1_000_000_000
 
 
 def duration_parts(nanoseconds: int) -> list[tuple[str, str]]:
-    """Returns a duration as (number, unit) pairs, three digits that matter: ``[("1", "min"), ("12", "s")]``."""
+    """Returns a duration as (number, unit) pairs of three digits: ``[("1", "min"), ("12", "s")]``."""
     milliseconds = nanoseconds / 1e6
     if milliseconds < 1:
         return [("<1", "ms")] if nanoseconds > 0 else [("0", "ms")]
@@ -51,7 +51,7 @@ def duration(nanoseconds: int) -> str:
 
 
 def money(usd: Decimal) -> str:
-    """Returns US dollars: two decimals from 1, four below, ``<$0.0001`` for less; a minus sign before the $."""
+    """Returns US dollars: two decimals from 1, four below, ``<$0.0001`` for less; a minus before the $."""
     sign, size = (MINUS, -usd) if usd < 0 else ("", usd)
     if size == 0:
         return "$0"
@@ -61,7 +61,7 @@ def money(usd: Decimal) -> str:
 
 
 def exact_money(usd: Decimal) -> str:
-    """Returns US dollars with six decimals and no sign of the currency, for tables that name it in the head."""
+    """Returns US dollars with six decimals and without the sign, for tables that name it in the head."""
     return f"{usd:,.6f}"
 
 

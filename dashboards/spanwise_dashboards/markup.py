@@ -35,7 +35,7 @@ SECURITY_HEADERS = {
 
 @cache
 def static_version() -> str:
-    """Returns a short hash of all static files; it stands in their addresses, so they can be cached for ever."""
+    """Returns a short hash of all static files; it stands in their addresses, to be cached for ever."""
     digest = hashlib.sha256()
     for path in sorted(STATIC.rglob("*")):
         if path.is_file():

@@ -63,7 +63,7 @@ class Chip:
 
 @dataclass(frozen=True)
 class PageQuery:
-    """What a list page was asked for. ``parameters`` are the filters as strings, by their names in the URL."""
+    """What a list page was asked for. ``parameters`` are the filters as strings, by name in the URL."""
 
     path: str
     parameters: dict[str, str] = field(default_factory=dict)

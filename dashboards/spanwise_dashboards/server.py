@@ -45,7 +45,7 @@ def create_server(settings: Settings, store: Store | None = None) -> FastAPI:
 
 
 def render_login(request: Request, problem: str, next_path: str) -> HTMLResponse:
-    """Returns the login page; ``problem`` says why the last attempt failed, ``next_path`` where to go after."""
+    """Returns the login page; ``problem`` says why an attempt failed, ``next_path`` where to go after."""
     return render(request, "login.html", next_url=next_path, problem=problem)
 
 

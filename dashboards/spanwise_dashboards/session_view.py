@@ -1,4 +1,4 @@
-"""A session as a conversation: one turn a trace, with what was asked, which tools ran and what was answered."""
+"""A session as a conversation: one turn a trace, with its question, its tools and its answer."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -109,7 +109,7 @@ class SessionView:
 def exchange(spans: Sequence[Span]) -> Exchange:
     """Returns what a trace's spans say of its turn.
 
-    The question is the last user message the first model call was sent; the answer is the last text a model wrote.
+    The question is the last user message of the first model call; the answer is the last text a model wrote.
     """
     calls = [span for span in spans if kind_of(span.operation) == LLM]
     question = chat.last_text(calls[0].input_messages, "user") if calls else ""

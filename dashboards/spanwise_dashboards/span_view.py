@@ -226,7 +226,8 @@ def _tool_definitions(document: str) -> list[tuple[str, str, Markup]]:
     tools: list[tuple[str, str, Markup]] = []
     for definition in definitions if isinstance(definitions, list) else []:
         held = definition if isinstance(definition, dict) else {"definition": definition}
-        inner = held.get("function") if isinstance(held.get("function"), dict) else held
+        function = held.get("function")
+        inner = function if isinstance(function, dict) else held
         name = plain(str(inner.get("name") or held.get("type") or "tool"), 120)
         about = plain(str(inner.get("description") or ""), 400)
         tools.append((name, about, jsonview.markup(held)))
@@ -242,8 +243,8 @@ def _documents(document: str) -> list[Document]:
 
 
 def _document(rank: int, held: dict[str, Any], best: float) -> Document:
-    score = held.get("score")
-    is_number = isinstance(score, int | float) and not isinstance(score, bool)
+    given = held.get("score")
+    score = float(given) if isinstance(given, int | float) and not isinstance(given, bool) else None
     body = held.get("content")
     content = body if isinstance(body, str) else jsonview.dumps(body) if body is not None else ""
     rest = {key: value for key, value in held.items() if key not in ("content", "score", "title")}
@@ -251,8 +252,8 @@ def _document(rank: int, held: dict[str, Any], best: float) -> Document:
     return Document(
         rank=rank,
         title=plain(title, 160),
-        score=f"{score:.3f}" if is_number else "none",
-        score_width=round(100 * max(0.0, float(score)) / best, 1) if is_number and best > 0 else 0.0,
+        score=f"{score:.3f}" if score is not None else "none",
+        score_width=round(100 * max(0.0, score) / best, 1) if score is not None and best > 0 else 0.0,
         content=passage(content, f"documents/{rank - 1}/content") if content else None,
         details=jsonview.markup(rest) if len(rest) > ("title" not in held) else None,
     )
@@ -294,7 +295,7 @@ def span_document(span: Span) -> dict[str, Any]:
 
 
 def text_at(span: Span, path: str) -> str | None:
-    """Returns the whole text at an address such as ``input_messages/3/parts/0/content``; ``None`` if nowhere."""
+    """Returns the whole text at an address (``input_messages/3/parts/0/content``); ``None`` if nowhere."""
     field_name, *steps = path.split("/")
     if field_name not in _TEXT_FIELDS:
         return None

@@ -1,7 +1,7 @@
 """Foreign text on a page. Every prompt is hostile input: it is escaped, isolated, cut and made visible here.
 
-Control characters that reorder, hide or break text are shown by their code point, so that what a reader sees is
-what the model read. Markup made here is the only way content reaches a template.
+Control characters that reorder, hide or break text are shown by their code point, so that what a reader sees
+is what the model read. Markup made here is the only way content reaches a template.
 """
 
 import re
@@ -45,7 +45,7 @@ def visible(content: str) -> Markup:
 
 
 def plain(content: str, limit: int | None = None) -> str:
-    """Returns one line of plain text for attributes, titles and JSON: code points visible, cut with an ellipsis."""
+    """Returns plain text for attributes, titles and JSON: code points visible, cut with an ellipsis."""
     cut = content if limit is None or len(content) <= limit else content[: limit - 1] + "…"
     if not _INVISIBLE.search(cut):
         return cut
@@ -56,7 +56,7 @@ def plain(content: str, limit: int | None = None) -> str:
 class Passage:
     """A piece of content that a page shows.
 
-    ``path`` addresses the whole text inside its span (``input_messages/3/parts/0/content``), for loading the rest.
+    ``path`` addresses the whole text in its span (``input_messages/3/parts/0/content``), to load the rest.
     """
 
     content: str

@@ -17,7 +17,7 @@ def find_results(
 ) -> None:
     """Adds results to the calls of the answer, from the tool spans that started after it.
 
-    A span belongs to a call when both name the same call id; spans without an id are taken by tool name, in order.
+    A span belongs to a call when both name the same call id; spans without an id go by tool name, in order.
     """
     calls = [block for turn in view.outputs for block in turn.blocks if block.kind == "call"]
     waiting = [call for call in calls if call.result is None and call.result_json is None]

@@ -141,7 +141,9 @@ def _entries(key: str, values: Sequence[FacetValue], query: PageQuery) -> list[F
     return [
         FacetEntry(
             value=value.value,
-            label="no error (unset)" if (key, value.value) == ("status", "unset") else plain(value.value, 120),
+            label="no error (unset)"
+            if (key, value.value) == ("status", "unset")
+            else plain(value.value, 120),
             count=value.count,
             share=round(100 * value.count / most, 1) if most else 0.0,
             url=query.url(drop=[key]) if value.value == chosen else query.url(**{key: value.value}),

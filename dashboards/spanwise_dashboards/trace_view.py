@@ -78,7 +78,11 @@ def title(rows: Sequence[Row], rollup: Rollup) -> dict[str, Any]:
     """Returns name, kind and status of the trace, for the template."""
     root = rows[0].span
     status = "error" if rollup.error_count else root.status
-    return {"name": plain(short_name(root.name, root.operation) or "unnamed", 160), "kind": kind_of(root.operation), "status": status}
+    return {
+        "name": plain(short_name(root.name, root.operation) or "unnamed", 160),
+        "kind": kind_of(root.operation),
+        "status": status,
+    }
 
 
 def header(rows: Sequence[Row], root: Span, rollup: Rollup) -> dict[str, Any]:
@@ -124,7 +128,7 @@ def _ticks(duration_ns: int) -> list[str]:
 
 
 def telling_span(rows: Sequence[Row]) -> SpanOutline:
-    """Returns the span a preview shows: the first that failed deepest, else the last model call, else the root."""
+    """Returns the span a preview shows: the deepest that failed, else the last model call, else the root."""
     failed = [row for row in rows if row.span.status == "error"]
     if failed:
         return max(failed, key=lambda row: row.depth).span

@@ -118,7 +118,7 @@ def _parents(rows: list[Row]) -> list[int]:
 
 
 def _mark_critical(rows: list[Row]) -> None:
-    """Marks the chain of spans that the trace's end waited for, walking back from the end of the longest root."""
+    """Marks the spans that the trace's end waited for, walking back from the end of the longest root."""
     roots = [row for row in rows if row.depth == 0]
     if not roots:
         return
@@ -164,12 +164,15 @@ def roll_up(spans: Sequence[SpanOutline]) -> Rollup:
 
 
 def columns(rows: Sequence[Row], start_ns: int) -> dict[str, Any]:
-    """Returns the rows as columnar arrays for ``<span-tree>``: names interned, times in microseconds from start."""
+    """Returns the rows as columns for ``<span-tree>``: names interned, times in microseconds from start."""
     names: dict[str, int] = {}
     kinds = {kind: index for index, kind in enumerate(KINDS)}
     return {
         "id": [row.span.span_id for row in rows],
-        "name": [names.setdefault(plain(short_name(row.span.name, row.span.operation), 160), len(names)) for row in rows],
+        "name": [
+            names.setdefault(plain(short_name(row.span.name, row.span.operation), 160), len(names))
+            for row in rows
+        ],
         "names": list(names),
         "kind": [kinds[kind_of(row.span.operation)] for row in rows],
         "kinds": list(KINDS),

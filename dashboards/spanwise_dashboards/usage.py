@@ -1,10 +1,16 @@
-"""Tokens and cost of one span, by kind of token. Subsets (cached, reasoning) are taken out, never added twice."""
+"""Tokens and cost of one span by kind of token; cached and reasoning ones never count twice."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
+from functools import cache
 
+from spanwise import semconv
+from spanwise_collector.ingest.prices import PriceTable
 from spanwise_collector.model import Span
 from spanwise_dashboards import format as fmt
+
+_ROUNDING = Decimal("0.000001")
 
 
 @dataclass(frozen=True)
@@ -16,6 +22,9 @@ class UsageLine:
     colour: str
     x: float
     width: float
+    price_label: str
+    """US dollars a million tokens, ``""`` when the price is not known."""
+    cost_label: str
 
     @property
     def tokens_label(self) -> str:
@@ -29,6 +38,8 @@ class Usage:
 
     lines: list[UsageLine]
     total: int
+    has_prices: bool
+    """True when every line has its price and they add up to the stored cost."""
     cost_usd: Decimal | None
     cost_status: str
     price_source: str
@@ -71,17 +82,18 @@ def usage_of(span: Span) -> Usage | None:
     fresh = max(0, (span.input_tokens or 0) - cached - written)
     answer = max(0, (span.output_tokens or 0) - reasoning)
     kinds = [
-        ("Input", fresh, "f1", span.input_tokens is not None),
-        ("Input, from cache", cached, "f5", span.cached_input_tokens is not None),
-        ("Input, written to cache", written, "f3", bool(written)),
-        ("Reasoning", reasoning, "f4", span.reasoning_output_tokens is not None),
-        ("Answer" if reasoning else "Output", answer, "f2", span.output_tokens is not None),
+        _Kind("Input", fresh, "f1", "input", span.input_tokens is not None),
+        _Kind("Input, from cache", cached, "f5", "cache_read", span.cached_input_tokens is not None),
+        _Kind("Input, written to cache", written, "f3", "cache_write", bool(written)),
+        _Kind("Reasoning", reasoning, "f4", "output", span.reasoning_output_tokens is not None),
+        _Kind("Answer" if reasoning else "Output", answer, "f2", "output", span.output_tokens is not None),
     ]
-    shown = [(name, tokens, colour) for name, tokens, colour, is_known in kinds if is_known]
-    total = sum(tokens for _, tokens, _ in shown)
+    shown = [kind for kind in kinds if kind.is_known]
+    rates = _rates(span, shown)
     return Usage(
-        lines=_lines(shown, total),
-        total=total,
+        lines=_lines(shown, rates),
+        total=sum(kind.tokens for kind in shown),
+        has_prices=bool(rates),
         cost_usd=span.cost_usd,
         cost_status=span.cost_status,
         price_source=span.price_source,
@@ -90,11 +102,66 @@ def usage_of(span: Span) -> Usage | None:
     )
 
 
-def _lines(kinds: list[tuple[str, int, str]], total: int) -> list[UsageLine]:
+@dataclass(frozen=True)
+class _Kind:
+    name: str
+    tokens: int
+    colour: str
+    rate: str
+    is_known: bool
+
+
+def _rates(span: Span, kinds: Sequence[_Kind]) -> dict[str, Decimal]:
+    """Returns USD a token by kind of rate, only if they add up to the cost that was stored with the span.
+
+    The stored cost stands; a table that changed since, or a price with more parts, gives no breakdown.
+    """
+    if span.cost_usd is None or span.cost_status != "priced":
+        return {}
+    tier = str(span.attributes.get(semconv.OPENAI_RESPONSE_SERVICE_TIER) or "")
+    model = span.response_model or span.request_model
+    price = _table().find(span.provider, model, tier, span.start_ns)
+    if price is None or price.input is None:
+        return {}
+    size = span.input_tokens or 0
+    base = price.input.at(size)
+    rates = {
+        "input": base,
+        "cache_read": price.cache_read.at(size) if price.cache_read else base,
+        "cache_write": price.cache_write.at(size) if price.cache_write else base,
+        "output": price.output.at(size) if price.output else Decimal(0),
+    }
+    total = sum((kind.tokens * rates[kind.rate] for kind in kinds), price.per_request)
+    return rates if abs(total - span.cost_usd) < _ROUNDING else {}
+
+
+@cache
+def _table() -> PriceTable:
+    return PriceTable()
+
+
+def _lines(kinds: Sequence[_Kind], rates: Mapping[str, Decimal]) -> list[UsageLine]:
+    amounts = [float(kind.tokens * rates[kind.rate]) if rates else float(kind.tokens) for kind in kinds]
+    whole = sum(amounts)
     lines: list[UsageLine] = []
     position = 0.0
-    for name, tokens, colour in kinds:
-        width = 100 * tokens / total if total else 0.0
-        lines.append(UsageLine(name, tokens, colour, round(position, 2), round(max(0.0, width - 0.4), 2)))
+    for kind, amount in zip(kinds, amounts, strict=True):
+        width = 100 * amount / whole if whole else 0.0
+        lines.append(
+            UsageLine(
+                name=kind.name,
+                tokens=kind.tokens,
+                colour=kind.colour,
+                x=round(position, 2),
+                width=round(max(0.0, width - 0.4), 2),
+                price_label=_per_million(rates[kind.rate]) if rates else "",
+                cost_label=fmt.exact_money(kind.tokens * rates[kind.rate]) if rates else "",
+            )
+        )
         position += width
     return lines
+
+
+def _per_million(rate: Decimal) -> str:
+    whole, _, digits = f"{rate * 1_000_000:,.4f}".partition(".")
+    return f"{whole}.{digits.rstrip('0').ljust(2, '0')}"

@@ -1,4 +1,7 @@
-"""The demo's application as a process of its own, as a user's would be: ``python -m spanwise_dashboards.demo.app``."""
+"""The demo's application as a process of its own, as a user's would be.
+
+Run by ``spanwise demo`` as ``python -m spanwise_dashboards.demo.app``.
+"""
 
 import argparse
 import os

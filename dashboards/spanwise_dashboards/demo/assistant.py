@@ -5,30 +5,30 @@ Nothing here knows that it is a demo: this is how an application with Spanwise i
 
 import json
 import urllib.request
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import openai
-import spanwise
 
+import spanwise
 from spanwise_dashboards.demo.texts import HelpPage, similarity
 
 EMBEDDING_MODEL = "text-embedding-3-small"
 TOP_K = 4
 MIN_SCORE = 0.05
 SYSTEM = (
-    "You are the help desk of Spanwise, a tool that shows what LLM applications do. Answer from the passages and "
-    "the tools only; when they do not hold the answer, say so and offer to hand over to a person. Answer in the "
-    "language of the question, in at most four sentences. Quote commands exactly as the passages have them. Never "
-    "promise a date or a price that is not in the passages."
+    "You are the help desk of Spanwise, a tool that shows what LLM applications do. Answer from the passages "
+    "and the tools only; when they do not hold the answer, say so and offer to hand over to a person. Answer "
+    "in the language of the question, in at most four sentences. Quote commands exactly as the passages have "
+    "them. Never promise a date or a price that is not in the passages."
 )
 TOOLS: list[dict[str, Any]] = [
     {
         "type": "function",
         "function": {
             "name": "count_traces",
-            "description": "Counts the traces this Spanwise server holds. Keywords: how many traces, how many errors.",
+            "description": "Counts the traces of this server. Keywords: how many traces, how many errors.",
             "parameters": {
                 "type": "object",
                 "properties": {"status": {"type": "string", "enum": ["any", "error"], "default": "any"}},
@@ -40,7 +40,7 @@ TOOLS: list[dict[str, Any]] = [
         "type": "function",
         "function": {
             "name": "estimate_cost",
-            "description": "What a number of input tokens costs, in US dollars. Keywords: cost of, tokens cost.",
+            "description": "What input tokens cost, in US dollars. Keywords: cost of, tokens cost.",
             "parameters": {
                 "type": "object",
                 "properties": {
@@ -114,38 +114,39 @@ class HelpDesk:
         return Answer(text, [page["id"] for page in found])
 
     def _stream(self, model: str, messages: list[dict[str, Any]]) -> str:
-        pieces: list[str] = []
-        # The client's message types are a union of dozens; plain dictionaries are what its documentation shows.
-        chunks: Any = self._client.chat.completions.create(  # type: ignore[call-overload]
+        # The client's message types are a union of dozens; its documentation shows plain dictionaries.
+        create: Any = self._client.chat.completions.create
+        chunks = create(
             model=model,
             messages=messages,
             temperature=0.2,
             stream=True,
             stream_options={"include_usage": True},
         )
-        for chunk in chunks:
-            if chunk.choices and chunk.choices[0].delta.content:
-                pieces.append(chunk.choices[0].delta.content)
-        return "".join(pieces)
+        deltas = (chunk.choices[0].delta.content for chunk in chunks if chunk.choices)
+        return "".join(delta for delta in deltas if delta)
 
     @spanwise.agent("helpdesk agent")
     def _converse(self, model: str, messages: list[dict[str, Any]]) -> str:
+        create: Any = self._client.chat.completions.create  # see _stream about the types
         for _ in range(3):
-            # See _stream about the types.
-            answer: Any = self._client.chat.completions.create(  # type: ignore[call-overload]
-                model=model, messages=messages, tools=TOOLS, max_completion_tokens=400
-            )
+            answer = create(model=model, messages=messages, tools=TOOLS, max_completion_tokens=400)
             message = answer.choices[0].message
             if not message.tool_calls:
                 return str(message.content or "")
             messages.append(message.model_dump(exclude_none=True))
-            for call in message.tool_calls:
-                messages.append({"role": "tool", "tool_call_id": call.id, "content": self._run_tool(call)})
+            messages += [
+                {"role": "tool", "tool_call_id": call.id, "content": self._run_tool(call)}
+                for call in message.tool_calls
+            ]
         return "I could not finish this; a person will take over."
 
     def _run_tool(self, call: Any) -> str:
         """Runs one tool; a tool that fails tells the model why, and its span is an error."""
-        tools = {"count_traces": self.count_traces, "estimate_cost": self.estimate_cost}
+        tools: dict[str, Callable[..., dict[str, Any]]] = {
+            "count_traces": self.count_traces,
+            "estimate_cost": self.estimate_cost,
+        }
         try:
             return json.dumps(tools[call.function.name](**json.loads(call.function.arguments)))
         except (KeyError, ValueError, OSError) as error:

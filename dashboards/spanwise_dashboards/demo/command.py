@@ -27,7 +27,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--model", help="use this model for every question, e.g. the one your endpoint has")
     parser.add_argument("--rounds", type=int, default=2, help="how often every conversation is held")
     parser.add_argument("--seconds", type=float, help="stop this many seconds after the traces are there")
-    parser.add_argument("--fresh", action="store_true", help="use a temporary data folder and remove it at the end")
+    parser.add_argument(
+        "--fresh", action="store_true", help="use a temporary data folder and remove it at the end"
+    )
 
 
 def run_demo(namespace: argparse.Namespace) -> int:
@@ -63,7 +65,9 @@ class Application:
 
     def start(self, url: str) -> None:
         """Starts the application, waits for its end and says where to look."""
-        target = self._options.base_url or ("https://api.openai.com" if os.environ.get("OPENAI_API_KEY") else None)
+        target = self._options.base_url or (
+            "https://api.openai.com" if os.environ.get("OPENAI_API_KEY") else None
+        )
         print(f"Spanwise demo: server on {url}", flush=True)
         print(REAL.format(target=target) if target else OFFLINE, flush=True)
         command = [sys.executable, "-m", "spanwise_dashboards.demo.app", "--endpoint", url]

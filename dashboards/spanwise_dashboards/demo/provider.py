@@ -1,7 +1,8 @@
 """A small server that speaks OpenAI's protocol on loopback, for running the demo without a key.
 
-It has no model: chat answers are sentences extracted from the passages in the prompt, embeddings are hashed words.
-Streams, tool calls, usage with cached and reasoning tokens, and errors come as the real API sends them.
+It has no model: chat answers are sentences extracted from the passages in the prompt, embeddings are hashed
+words. Streams, tool calls, usage with cached and reasoning tokens, and errors come as the real API sends
+them.
 """
 
 import hashlib
@@ -94,7 +95,9 @@ class _Handler(BaseHTTPRequestHandler):
 def _refusal(body: dict[str, Any]) -> tuple[int, dict[str, Any]] | None:
     model = body.get("model")
     if model == RATE_LIMITED:
-        return 429, _error("Rate limit reached for this model. Please try again later.", "rate_limit_exceeded")
+        return 429, _error(
+            "Rate limit reached for this model. Please try again later.", "rate_limit_exceeded"
+        )
     if model == UNKNOWN:
         return 404, _error(f"The model `{model}` does not exist.", "model_not_found")
     return None
@@ -156,7 +159,7 @@ def stream(body: dict[str, Any]) -> Iterator[dict[str, Any]]:
 
 
 def answer_of(body: dict[str, Any]) -> tuple[dict[str, Any], str]:
-    """Returns the assistant's message and its finish reason: a tool call, or an extract of what it was shown."""
+    """Returns the assistant's message and its finish reason: a tool call, or an extract of the passages."""
     messages = body.get("messages", [])
     last = messages[-1] if messages else {}
     if last.get("role") == "tool":
@@ -165,7 +168,9 @@ def answer_of(body: dict[str, Any]) -> tuple[dict[str, Any], str]:
     wanted = _tool_for(question, body.get("tools") or [])
     if wanted:
         return {"role": "assistant", "content": None, "tool_calls": [wanted], "refusal": None}, "tool_calls"
-    context = "\n".join(str(m.get("content") or "") for m in messages if m.get("role") in ("system", "developer"))
+    context = "\n".join(
+        str(m.get("content") or "") for m in messages if m.get("role") in ("system", "developer")
+    )
     passages = context.partition("Passages:")[2]
     text = extract(question, passages) or _NO_ANSWER
     limit = body.get("max_tokens") or body.get("max_completion_tokens")
@@ -175,7 +180,7 @@ def answer_of(body: dict[str, Any]) -> tuple[dict[str, Any], str]:
 
 
 def _tool_for(question: str, tools: list[dict[str, Any]]) -> dict[str, Any] | None:
-    """Returns a call of the first tool whose keywords (the last line of its description) are in the question."""
+    """Returns a call of the first tool whose keywords, at the end of its description, are in the question."""
     lowered = question.lower()
     for tool in tools:
         held = tool.get("function", {})

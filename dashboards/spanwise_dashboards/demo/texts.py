@@ -1,4 +1,4 @@
-"""Small language tools of the demo: passages, word vectors, extraction. Pure functions, no model, no network."""
+"""Small language tools of the demo: passages, word vectors, extraction. Pure, no model, no network."""
 
 import hashlib
 import math
@@ -13,8 +13,10 @@ MIN_SHARED = 0.25
 _WORD = re.compile(r"[a-zäöüßéèà0-9_]+", re.IGNORECASE)
 _SENTENCE = re.compile(r"(?<=[.!?])\s+")
 _COMMON = frozenset(
-    "a an and are as at be by can do does for from how i if in into is it its me my not of on or our so that the "
-    "their then there they this to was what when where which who why will with you your we have has had but about".split()
+    """
+    a an and are as at be by can do does for from how i if in into is it its me my not of on or our so that the
+    their then there they this to was what when where which who why will with you your we have has had but about
+    """.split()
 )
 
 
@@ -72,10 +74,10 @@ def similarity(left: Sequence[float], right: Sequence[float]) -> float:
 
 
 def extract(question: str, passages: str, limit: int = 3) -> str:
-    """Returns up to ``limit`` sentences that answer a question, all of one passage, with the passage's number.
+    """Returns up to ``limit`` sentences of one passage that answer a question, with the passage's number.
 
-    ``passages`` are blocks of ``[n] title``, a line break and text, apart by an empty line. ``""`` when no passage
-    shares enough words with the question.
+    ``passages`` are blocks of ``[n] title``, a line break and text, apart by an empty line. ``""`` when no
+    passage shares enough words with the question.
     """
     wanted = set(words(question))
     blocks = [block.strip() for block in passages.split("\n\n") if block.strip()]

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import openai
-import spanwise
 
+import spanwise
 from spanwise_dashboards.demo.assistant import HelpDesk
 from spanwise_dashboards.demo.provider import RATE_LIMITED, UNKNOWN
 
@@ -120,14 +120,22 @@ SESSIONS = [
         tags=["operations"],
     ),
     Session(
-        "c-1009", "omar", RATE_LIMITED, ["How do I run the server?", "Is another service needed?"], tags=["operations"]
+        "c-1009",
+        "omar",
+        RATE_LIMITED,
+        ["How do I run the server?", "Is another service needed?"],
+        tags=["operations"],
     ),
     Session("c-1010", "maria", UNKNOWN, ["Which keys work on the pages?"], tags=["onboarding"]),
     Session(
         "c-1011",
         "maria",
         MINI,
-        ["Which keys work on the pages?", "How do I see the version of a prompt?", "How do I filter by prompt?"],
+        [
+            "Which keys work on the pages?",
+            "How do I see the version of a prompt?",
+            "How do I filter by prompt?",
+        ],
         is_streamed=True,
         tags=["onboarding"],
     ),

@@ -53,7 +53,7 @@ def render(
         **context,
     }
     body = environment().get_template(template).render(values)
-    # Lone surrogates cannot be encoded; they are shown as code points before, so replacing is only the last guard.
+    # Lone surrogates cannot be encoded; they became code points before, so replacing is the last guard only.
     return HTMLResponse(body.encode("utf-8", "replace"), status_code=http_status, headers=SECURITY_HEADERS)
 
 
@@ -93,7 +93,7 @@ class PageRoute(APIRoute):
                 return error_page(request, error.status, error.message, error.fix)
             except BadQuery as error:
                 return error_page(request, 400, str(error))
-            except Exception:  # the last guard: a fault of ours is logged and shown as a page, not as JSON
+            except Exception:  # noqa: BLE001 - the last guard: logged, and shown as a page instead of JSON
                 _log.exception("GET %s failed", request.url.path)
                 return error_page(request, 500, "This page could not be drawn; the server's log says why.")
 

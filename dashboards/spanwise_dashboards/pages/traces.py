@@ -34,7 +34,7 @@ def front(request: Request) -> Response:
 
 @router.get("/traces")
 def trace_list(request: Request) -> Response:
-    """The list. Rows come with the page; facets, histogram and totals follow unless ``full=1`` asks for them."""
+    """The list. Rows come with the page; facets, histogram and totals follow, or come too with ``full=1``."""
     store, query = store_of(request), query_of(request, "/traces")
     query, page, notice = _rows(store, query)
     if not page.items and not query.has_filters and query.cursor is None and _is_empty(store):
@@ -125,12 +125,11 @@ def _is_empty(store: Store) -> bool:
 
 
 def _facets(store: Store, query: PageQuery) -> dict[str, Sequence[FacetValue]]:
-    """Counts within the current result; a chosen field is counted without its own filter, to show alternatives."""
+    """Counts within the current result; a chosen field without its own filter, to show the alternatives."""
     found: dict[str, Sequence[FacetValue]] = dict(store.facets(PROJECT, query.where, limit=FACET_LIMIT))
     for key in query.parameters:
         if key in TEXT_FIELDS and key in found:
-            # A field's own filter is taken out by name, which the type checker cannot follow.
-            without = replace(query.where, **{key: None})  # type: ignore[arg-type]
+            without = replace(query.where, **{key: None})
             found[key] = store.facets(PROJECT, without, limit=FACET_LIMIT).get(key, ())
     return found
 

@@ -57,7 +57,7 @@ function head(text) {
 const type = text => { field.value = text; draw(); };
 
 function fieldEntries(typed) {
-  const numbers = FIELDS_WITH_NUMBERS.filter(([prefix]) => prefix.startsWith(typed));
+  const numbers = FIELDS_WITH_NUMBERS.filter(([prefix]) => prefix.startsWith(typed) && prefix !== typed);
   return [
     ...facets().filter(f => f.label.includes(typed)).map(f =>
       entry(f.label, typed, `${f.values.length} value${f.values.length === 1 ? '' : 's'}`, () => type(`${f.label}:`))),
