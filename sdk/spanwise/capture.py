@@ -9,8 +9,8 @@ from collections.abc import Callable
 
 from spanwise import guard
 from spanwise.config import Config
-from spanwise.redact import scrub_value
-from spanwise.snapshot import snapshot, text_lengths
+from spanwise.redact import REDACTED, is_secret_field, scrub
+from spanwise.snapshot import snapshot
 
 MARK = "… [truncated by spanwise: {kept} of {total} characters]"
 UNREADABLE = "[not recorded: scrubbing failed]"
@@ -33,49 +33,61 @@ class Capture:
 
     def content(self, value: object) -> object:
         """Returns a plain copy of any value: JSON-able, within the limit, scrubbed."""
-        plain = snapshot(value)
-        lengths = text_lengths(plain)
-        if sum(lengths) > self._max_chars:
-            return self._cut(plain, _fair_cap(lengths, self._max_chars))
-        return self._scrubbed(plain)
+        strings = _Strings(self.scrubbed, self._max_chars)
+        plain = snapshot(value, strings.keep)
+        if not strings.totals and sum(strings.lengths) <= self._max_chars:
+            return plain
+        cap = _fair_cap(strings.lengths, self._max_chars)
+        return snapshot(
+            plain, lambda string, field: _cut(string, cap, strings.totals.get(string, len(string)))
+        )
 
     def text(self, text: str) -> str:
         """Returns a short text that is not content itself, such as an error message, scrubbed."""
-        return str(self._scrubbed(text))
+        return self.scrubbed(text, "")
 
-    def _cut(self, value: object, cap: int) -> object:
-        """Cuts every string to ``cap`` characters, and scrubs."""
-        if isinstance(value, str) and len(value) > cap:
-            # A little more than is kept is scrubbed, so that a secret across the cut is not left in half.
-            kept = str(self._scrubbed(value[: cap + _MARGIN]))[:cap]
-            return kept + MARK.format(kept=cap, total=len(value))
-        if isinstance(value, dict):
-            return {key: self._cut(item, cap) for key, item in value.items()}
-        if isinstance(value, list):
-            return [self._cut(item, cap) for item in value]
-        return self._scrubbed(value)
-
-    def _scrubbed(self, value: object) -> object:
+    def scrubbed(self, text: str, field: str) -> str:
+        """Returns a string as it may be kept; nothing of it when the scrubber fails."""
         try:
             if self._scrub is True:
-                return scrub_value(value)
-            return value if self._scrub is False else _mapped(value, self._scrub)
+                return REDACTED if field and text and is_secret_field(field) else scrub(text)
+            if self._scrub is False:
+                return text
+            clean = self._scrub(text)
+            if not isinstance(clean, str):
+                raise TypeError(f"the scrub function returned {type(clean).__name__}, not str")
         except Exception as error:  # noqa: BLE001  the app's scrubber may raise anything; then nothing is kept
             guard.fault("scrubbing content", error)
             return UNREADABLE
-
-
-def _mapped(value: object, function: Callable[[str], str]) -> object:
-    """Applies the app's own scrubber to every string."""
-    if isinstance(value, str):
-        if not isinstance(clean := function(value), str):
-            raise TypeError(f"the scrub function returned {type(clean).__name__}, not str")
         return clean
-    if isinstance(value, dict):
-        return {key: _mapped(item, function) for key, item in value.items()}
-    if isinstance(value, list):
-        return [_mapped(item, function) for item in value]
-    return value
+
+
+class _Strings:
+    """Scrubs the strings of one value, and notes how long they are."""
+
+    __slots__ = ("_limit", "_scrubbed", "lengths", "totals")
+
+    def __init__(self, scrubbed: Callable[[str, str], str], limit: int) -> None:
+        self._scrubbed = scrubbed
+        self._limit = limit
+        self.lengths: list[int] = []
+        self.totals: dict[str, int] = {}
+        """Original lengths of strings that alone are over the limit, by what is left of them."""
+
+    def keep(self, string: str, field: str) -> str:
+        total = len(string)
+        if total > self._limit:
+            # A little more than is kept is scrubbed, so that a secret across the cut is not left in half.
+            string = self._scrubbed(string[: self._limit + _MARGIN], field)[: self._limit]
+            self.totals[string] = total
+        else:
+            string = self._scrubbed(string, field)
+        self.lengths.append(len(string))
+        return string
+
+
+def _cut(string: str, cap: int, total: int) -> str:
+    return string if total <= cap else string[:cap] + MARK.format(kept=cap, total=total)
 
 
 def _fair_cap(lengths: list[int], limit: int) -> int:
@@ -86,7 +98,7 @@ def _fair_cap(lengths: list[int], limit: int) -> int:
     left, remaining = limit, len(lengths)
     for length in sorted(lengths):
         if length * remaining > left:
-            break
+            return left // remaining
         left -= length
         remaining -= 1
-    return left // max(remaining, 1)
+    return limit

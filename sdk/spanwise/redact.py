@@ -135,6 +135,8 @@ _LOCAL_PART = re.compile(r"[\w.+%\-]{1,64}\Z")
 _DOMAIN = re.compile(r"@(?:[\w\-]{1,63}\.){1,8}[^\W\d_]{2,24}(?![\w@])")
 
 _NOT_DIGITS = bytes(code for code in range(256) if not 48 <= code <= 57)
+_MIN_CHARS = 6
+"""Nothing that is looked for is shorter; the shortest e-mail address is ``a@b.de``."""
 _MIN_DIGITS = 8
 """A telephone number has no fewer; most text has not as many in all."""
 
@@ -183,15 +185,15 @@ REDACTED = "[redacted]"
 
 def scrub(text: str) -> str:
     """Returns text without secrets and personal data; the same object when nothing was found."""
+    if len(text) < _MIN_CHARS or text.isalpha():
+        return text
     for character, probe, rules in _PROBED:
         if character in text and probe.search(text):
             for rule in rules:
                 text = rule.pattern.sub(rule.replacement, text)
     for rule in _NEEDLE_RULES:
-        for needle in rule.needles:
-            if needle in text:
-                text = rule.pattern.sub(rule.replacement, text)
-                break
+        if _contains_any(text, rule.needles):
+            text = rule.pattern.sub(rule.replacement, text)
     if "@" in text:
         if "://" in text:
             text = _URL_PASSWORD.sub(r"\1:[password]@", text)
@@ -223,6 +225,13 @@ def scrub_value(value: object) -> object:
 def is_secret_field(name: object) -> bool:
     """Tells whether a field of this name holds a secret."""
     return isinstance(name, str) and len(name) < 32 and name.lower() in _SECRET_FIELDS
+
+
+def _contains_any(text: str, needles: tuple[str, ...]) -> bool:
+    for needle in needles:  # noqa: SIM110  any() over a generator costs more than the search itself
+        if needle in text:
+            return True
+    return False
 
 
 def _without_addresses(text: str) -> str:

@@ -1,5 +1,6 @@
 """What the SDK core's tests share: a pipeline into memory, and a small library that is patched for real."""
 
+import dataclasses
 import sys
 import types
 from collections.abc import Iterator, Mapping
@@ -215,6 +216,12 @@ TOY = Integration(
     ),
     observe=observe,
 )
+
+
+@pytest.fixture
+def make_toy() -> Any:
+    """Returns the small library's declaration, with changes."""
+    return lambda **changes: dataclasses.replace(TOY, **changes)
 
 
 def make_library() -> types.ModuleType:

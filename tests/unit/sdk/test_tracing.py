@@ -258,8 +258,7 @@ def test_without_a_set_up_decorated_functions_just_run():
 
 @spanwise.step
 def words(text):
-    for word in text.split():
-        yield word
+    yield from text.split()
 
 
 @spanwise.step
