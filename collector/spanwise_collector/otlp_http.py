@@ -95,7 +95,7 @@ class Receiver:
         body = await self._read(request, reservation)
         batch = await self._decode(body, encoding, coding, reservation)
         self._quota.take(len(batch.spans))
-        await self._store(batch)
+        await self._store(batch, reservation)
         return success(encoding, rejected=batch.rejected_count, message=batch.message)
 
     def _check_target(self, request: Request) -> None:
@@ -143,8 +143,8 @@ class Receiver:
         read = otlp_protobuf.read_traces if encoding == "protobuf" else otlp_json.read_traces
         return self._pipeline.process(read(plain, DEFAULT_PROJECT))
 
-    async def _store(self, batch: Batch) -> None:
-        refused = await self._writer.write(batch.spans)
+    async def _store(self, batch: Batch, reservation: Reservation) -> None:
+        refused = await self._writer.write(batch.spans, reservation)
         for span in refused:
             batch.reject(refusals.POISON, f"span {span.span_id} cannot be stored")
         for reason, count in batch.rejected.items():

@@ -1,8 +1,9 @@
 """Group commit: the spans of concurrent requests become one insert, and each request waits for its own.
 
-At most one insert runs at a time; what arrives meanwhile joins the next. Memory is bounded: a request first
-reserves its bytes, and is told to come back later when there are none left. A refused group is halved until
-the bad span is found, so that one sender's poison fails that sender alone.
+At most one insert runs at a time; what arrives meanwhile joins the next. An insert waits a little for
+requests that are still being read or decoded, and not at all when there are none. Memory is bounded: a request
+first reserves its bytes, and is told to come back later when there are none left. A refused group is halved
+until the bad span is found, so that one sender's poison fails that sender alone.
 """
 
 import asyncio
@@ -35,25 +36,25 @@ class _Entry:
 
 
 class Reservation:
-    """Bytes of the queue held by one request until it is answered."""
+    """One request's place in the queue: its bytes until it is answered, and that its spans are coming."""
 
-    __slots__ = ("_release", "size")
+    __slots__ = ("_release", "is_coming", "size")
 
-    def __init__(self, release: Callable[[int], None]) -> None:
+    def __init__(self, release: "Callable[[Reservation], None]") -> None:
         self._release = release
         self.size = 0
+        self.is_coming = True
 
     def close(self) -> None:
-        """Gives the bytes back."""
-        self._release(self.size)
-        self.size = 0
+        """Gives everything back."""
+        self._release(self)
 
 
 class Writer:
     """Commits spans in groups. Belongs to one event loop."""
 
     def __init__(
-        self, store: SpanStore, metrics: Metrics, *, max_queue_bytes: int, linger_s: float = 0.01
+        self, store: SpanStore, metrics: Metrics, *, max_queue_bytes: int, linger_s: float = 0.05
     ) -> None:
         self._store, self._metrics = store, metrics
         self._max_bytes, self._linger_s = max_queue_bytes, linger_s
@@ -61,7 +62,8 @@ class Writer:
         self._waiting_spans = 0
         self._reserved = 0
         self._wake = asyncio.Event()
-        self._full = asyncio.Event()
+        self._coming = 0
+        self._ready = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
         self._is_stopping = False
         self._accounts = Lock()
@@ -74,13 +76,14 @@ class Writer:
         """Commits what was accepted, then ends."""
         self._is_stopping = True
         self._wake.set()
-        self._full.set()
+        self._ready.set()
         if self._task is not None:
             await self._task
 
     def reserve(self) -> Reservation:
-        """Returns an empty reservation; ``grow`` fills it."""
-        return Reservation(self._give_back)
+        """Returns an empty reservation; ``grow`` fills it, and ``close`` must be called in the end."""
+        self._coming += 1
+        return Reservation(self._release)
 
     def grow(self, reservation: Reservation, size: int) -> None:
         """Adds bytes to a reservation; may be called from any thread.
@@ -102,12 +105,21 @@ class Writer:
             reservation.size += size
         self._metrics.queue_bytes.set(self._reserved)
 
-    def _give_back(self, size: int) -> None:
+    def _release(self, reservation: Reservation) -> None:
+        self._arrive(reservation)
         with self._accounts:
-            self._reserved -= size
+            self._reserved -= reservation.size
+            reservation.size = 0
         self._metrics.queue_bytes.set(self._reserved)
 
-    async def write(self, spans: list[Span]) -> list[Span]:
+    def _arrive(self, reservation: Reservation) -> None:
+        if reservation.is_coming:
+            reservation.is_coming = False
+            self._coming -= 1
+        if self._coming == 0 or self._waiting_spans >= MAX_GROUP_SPANS:
+            self._ready.set()
+
+    async def write(self, spans: list[Span], reservation: Reservation) -> list[Span]:
         """Stores spans and returns once they are durable.
 
         Returns:
@@ -124,8 +136,7 @@ class Writer:
         self._waiting.append(entry)
         self._waiting_spans += len(spans)
         self._wake.set()
-        if self._waiting_spans >= MAX_GROUP_SPANS:
-            self._full.set()
+        self._arrive(reservation)
         # A client that hangs up must not take its spans out of a group that is being committed.
         return await asyncio.shield(entry.done)
 
@@ -141,13 +152,13 @@ class Writer:
             await self._commit(self._take_group())
 
     async def _gather(self) -> None:
-        if self._linger_s <= 0 or self._is_stopping or self._waiting_spans >= MAX_GROUP_SPANS:
+        if self._coming == 0 or self._is_stopping or self._waiting_spans >= MAX_GROUP_SPANS:
             return
-        self._full.clear()
+        self._ready.clear()
         try:
-            await asyncio.wait_for(self._full.wait(), self._linger_s)
+            await asyncio.wait_for(self._ready.wait(), self._linger_s)
         except TimeoutError:
-            return  # the usual case: fewer requests than would fill a group
+            return  # a slow sender: the others do not wait for it any longer
 
     def _take_group(self) -> list[_Entry]:
         group: list[_Entry] = []
