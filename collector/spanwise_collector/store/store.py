@@ -24,6 +24,7 @@ from spanwise_collector.store.insert import insert_spans
 from spanwise_collector.store.migrate import migrate
 from spanwise_collector.store.settings import StoreSettings
 from spanwise_collector.store.statements import statement
+from spanwise_collector.store.upkeep import apply_settings
 
 
 class Store:
@@ -44,6 +45,7 @@ class Store:
         engine.connections.open()
         try:
             migrate(engine)
+            apply_settings(engine)
         except BaseException:
             engine.connections.close()
             raise

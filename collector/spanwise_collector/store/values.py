@@ -9,12 +9,14 @@ with ``$`` stands for what JSON cannot say: ``{"$bytes": base64}``, ``{"$float":
 import base64
 import json
 import math
-from collections.abc import Iterable
 from typing import Any
+
+import orjson
 
 from spanwise_collector.model import AnyValue
 
 INT64_MIN, INT64_MAX = -(2**63), 2**63 - 1
+_PLAIN = frozenset({str, bool, type(None)})
 
 
 def encode(value: AnyValue) -> str:
@@ -23,12 +25,14 @@ def encode(value: AnyValue) -> str:
     Raises:
         TypeError: The value is of a type OTLP does not have.
     """
-    return json.dumps(_tagged(value), ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+    if type(value) is list and _PLAIN.issuperset(map(type, value)):
+        return orjson.dumps(value).decode()
+    return _encode_json(_tagged(value))
 
 
 def decode(text: str) -> Any:  # any AnyValue; the caller knows which
     """Read what ``encode`` wrote."""
-    return json.loads(text, object_hook=_untagged)
+    return _decode_json(text)
 
 
 def encode_map(attributes: dict[str, AnyValue]) -> str:
@@ -40,12 +44,12 @@ def decode_map(text: str) -> dict[str, AnyValue]:
     """Read what ``encode_map`` wrote."""
     if not text:
         return {}
-    members: dict[str, AnyValue] = json.loads(text, object_hook=_untagged)
+    members: dict[str, AnyValue] = _decode_json(text)
     return members
 
 
 def _tagged(value: AnyValue) -> Any:  # what json.dumps takes
-    if value is None or isinstance(value, str | bool | int):
+    if value is None or isinstance(value, (str, int)):
         return value
     if isinstance(value, float):
         return value if math.isfinite(value) else {"$float": repr(value)}
@@ -54,7 +58,7 @@ def _tagged(value: AnyValue) -> Any:  # what json.dumps takes
     if isinstance(value, dict):
         members = {key: _tagged(member) for key, member in value.items()}
         return {"$map": members} if len(members) == 1 and next(iter(members)).startswith("$") else members
-    if isinstance(value, list | tuple):
+    if isinstance(value, (list, tuple)):
         return [_tagged(member) for member in value]
     raise TypeError(f"an attribute value is of type {type(value).__name__}, which OTLP does not have")
 
@@ -71,56 +75,6 @@ def _untagged(members: dict[str, Any]) -> Any:  # the value that the object stan
     return payload if tag == "$map" else members
 
 
-class TypedColumn:
-    """One map column of many rows: all keys, all values, and where each row ends."""
-
-    __slots__ = ("keys", "offsets", "values")
-
-    def __init__(self) -> None:
-        self.keys: list[str] = []
-        self.values: list[Any] = []
-        self.offsets: list[int] = [0]
-
-
-class TypedColumns:
-    """The five map columns of many rows of attributes."""
-
-    __slots__ = ("boolean", "floating", "integer", "json", "string")
-
-    def __init__(self, rows: Iterable[dict[str, AnyValue]]) -> None:
-        self.string, self.integer, self.floating = TypedColumn(), TypedColumn(), TypedColumn()
-        self.boolean, self.json = TypedColumn(), TypedColumn()
-        self._fill(rows)
-
-    def _fill(self, rows: Iterable[dict[str, AnyValue]]) -> None:
-        # The hot loop of an insert: bound methods, exact type tests, rare types in a function of their own.
-        add_key, add_value = self.string.keys.append, self.string.values.append
-        add_integer_key, add_integer = self.integer.keys.append, self.integer.values.append
-        columns = (self.string, self.integer, self.floating, self.boolean, self.json)
-        ends = [(column.offsets.append, column.keys) for column in columns]
-        for attributes in rows:
-            for key, value in attributes.items():
-                kind = type(value)
-                if kind is str:
-                    add_key(key)
-                    add_value(value)
-                elif kind is int and INT64_MIN <= value <= INT64_MAX:  # type: ignore[operator]
-                    add_integer_key(key)
-                    add_integer(value)
-                else:
-                    self._add_other(key, value)
-            for add_offset, keys in ends:
-                add_offset(len(keys))
-
-    def _add_other(self, key: str, value: AnyValue) -> None:
-        if isinstance(value, bool):
-            column: TypedColumn = self.boolean
-            stored: Any = value
-        elif isinstance(value, float):
-            column, stored = self.floating, value
-        elif isinstance(value, str):
-            column, stored = self.string, str(value)
-        else:
-            column, stored = self.json, encode(value)
-        column.keys.append(key)
-        column.values.append(stored)
+# json.dumps and json.loads would build these anew with each call.
+_encode_json = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode
+_decode_json = json.JSONDecoder(object_hook=_untagged).decode

@@ -10,7 +10,7 @@ CREATE TABLE IF NOT EXISTS spans
     start DateTime64(9, 'UTC') CODEC(Delta, ZSTD(1)),
     duration_ns Int64 COMMENT 'end - start; negative when the clock of the sender ran backwards or there is no end' CODEC(T64, ZSTD(1)),
     version UInt64 COMMENT 'bit 63: ended; bits 51 to 62: normaliser version; bits 0 to 50: received / 2048 ns' CODEC(ZSTD(1)),
-    is_deleted UInt8 COMMENT '1 on the tombstone of a span that now lives under another key' CODEC(ZSTD(1)),
+    is_deleted UInt8 COMMENT '1 on the tombstone of a span that was erased' CODEC(ZSTD(1)),
     received DateTime64(9, 'UTC') CODEC(Delta, ZSTD(1)),
 
     name LowCardinality(String) CODEC(ZSTD(1)),
@@ -97,12 +97,15 @@ CREATE TABLE IF NOT EXISTS spans
 ENGINE = ${replicated}ReplacingMergeTree(version, is_deleted)
 PARTITION BY toYYYYMM(start)
 -- The hour before the trace id: a time range reads few granules, and a trace lies together within its hours.
--- Nothing in the key may change when a span is sent again.
+-- Nothing in the key may change when a span is sent again: a sender that moved a start into another hour would
+-- make another span. OTLP senders repeat the same bytes, and a span's start is set once.
 ORDER BY (project_id, toStartOfHour(start), trace_id, span_id)
 SETTINGS
     -- A page shows fifty traces that lie apart: each costs a granule, and rows are wide (8192 would be 18 MB).
     -- Measured over a million spans: previews of traces spread over a month 142 ms at 8192, 76 ms at 1024.
     index_granularity = 1024,
+    -- An insert writes one file of all columns instead of 140: measured 19 instead of 29 us of CPU a row.
+    min_bytes_for_wide_part = 67108864,
     -- Retention drops whole months instead of rewriting parts.
     ttl_only_drop_parts = 1;
 
