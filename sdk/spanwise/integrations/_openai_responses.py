@@ -10,7 +10,6 @@ from spanwise.integrations._openai_parameters import (
     output_type,
     read_failure,
     sampling,
-    service_tier,
 )
 from spanwise.integrations._openai_parts import content_parts, tool_definition
 from spanwise.integrations._stainless import Endpoint
@@ -52,7 +51,6 @@ def _parameters(body: Mapping[str, Any]) -> dict[str, AttributeValue]:
             (semconv.REQUEST_MAX_TOKENS, as_count(body.get("max_output_tokens"))),
             (semconv.REQUEST_REASONING_LEVEL, as_text(fields(body.get("reasoning")).get("effort"))),
             (semconv.REQUEST_PREVIOUS_RESPONSE_ID, as_text(body.get("previous_response_id"))),
-            (semconv.OPENAI_REQUEST_SERVICE_TIER, service_tier(body)),
             (semconv.OUTPUT_TYPE, output_type(fields(body.get("text")).get("format"))),
             (semconv.CONVERSATION_ID, as_text(conversation) or as_text(fields(conversation).get("id"))),
             (semconv.PROMPT_NAME, as_text(prompt.get("id"))),
@@ -171,7 +169,7 @@ class ResponseFold:
 
     def _item(self, index: int) -> Any:
         item = self._items.get(index)
-        pieces = {key: "".join(texts) for key, texts in sorted(self._pieces.items()) if key[0] == index}
+        pieces = {key: "".join(texts) for key, texts in self._pieces.items() if key[0] == index}
         if not pieces:
             return item
         built = dict(fields(item)) or {"type": "message", "role": "assistant"}
