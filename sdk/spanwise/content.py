@@ -21,8 +21,9 @@ _CONTAINER_BYTES = 200
 _MAX_DEPTH = 64
 
 _encode = json.JSONEncoder(
-    ensure_ascii=False, separators=(",", ":"), allow_nan=False, check_circular=True, default=str
+    ensure_ascii=False, separators=(",", ":"), allow_nan=False, check_circular=False, default=str
 ).encode
+"""A circular value ends in a RecursionError, as one that is nested too deeply does."""
 
 
 class ContentTable:

@@ -10,11 +10,12 @@ import logging
 import struct
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import Event, ReadableSpan
 from opentelemetry.sdk.util.instrumentation import InstrumentationScope
-from opentelemetry.trace import Link, SpanContext, SpanKind
+from opentelemetry.trace import Link, SpanContext, SpanKind, StatusCode
 
 from spanwise import semconv
 from spanwise.content import Content, to_text
@@ -29,6 +30,8 @@ _KINDS = {
     SpanKind.PRODUCER: b"\x30\x04",
     SpanKind.CONSUMER: b"\x30\x05",
 }
+_UNSET = StatusCode.UNSET
+_CONTENT_KEYS = semconv.CONTENT_KEYS
 _FLAGS_LOCAL, _FLAGS_REMOTE = 0x100, 0x300
 """Whether the parent is remote is known, and whether it is (``SpanFlags``)."""
 
@@ -37,8 +40,7 @@ _pack_fixed32 = struct.Struct("<I").pack
 _pack_fixed64 = struct.Struct("<Q").pack
 
 
-@dataclass(frozen=True, slots=True)
-class EndedSpan:
+class EndedSpan(NamedTuple):
     """A span as it waits for encoding, with its content and the memory that both are taken to use."""
 
     span: ReadableSpan
@@ -46,8 +48,7 @@ class EndedSpan:
     size_bytes: int
 
 
-@dataclass(frozen=True, slots=True)
-class EncodedSpan:
+class EncodedSpan(NamedTuple):
     """A span as it waits for sending: less than half the memory, and its content can still be left out."""
 
     resource: Resource
@@ -82,18 +83,18 @@ class Encoder:
     def encode(self, item: EndedSpan) -> EncodedSpan:
         """Returns a span in its final form but for the request around it."""
         span = item.span
-        attributes: Mapping[str, object] = span.attributes or {}
+        attributes = attributes_of(span)
         content: dict[str, object] = {}
-        for key, value in (item.content or {}).items():
-            try:
-                content[key] = to_text(value)
-            except Exception:  # noqa: BLE001 - one strange value must not cost the span
-                self._count_failure(key)
-        # Instrumentations of others keep content in attributes. Where both are, ours is not cut off.
-        for key in semconv.CONTENT_KEYS.intersection(attributes):
-            content.setdefault(key, attributes[key])
-        if content:
-            attributes = {key: value for key, value in attributes.items() if key not in content}
+        if not _CONTENT_KEYS.isdisjoint(attributes):
+            # Instrumentations of others keep content in attributes, and so do we when told to.
+            for key in _CONTENT_KEYS.intersection(attributes):
+                content[key] = attributes.pop(key)
+        if item.content:
+            for key, value in item.content.items():
+                try:
+                    content[key] = to_text(value)
+                except Exception:  # noqa: BLE001 - one strange value must not cost the span
+                    self._count_failure(key)
         return EncodedSpan(
             span.resource,
             span.instrumentation_scope,
@@ -178,10 +179,12 @@ class Encoder:
             parts.extend(delimited(b"\x6a", self._link(link)) for link in span.links)
         if dropped := span.dropped_links:
             parts.append(b"\x70" + varint(dropped))
-        if span.status is not None:
-            body = _optional_text(b"\x12", span.status.description)
-            code = span.status.status_code.value
-            parts.append(delimited(b"\x7a", body + (b"\x18" + varint(code) if code else b"")))
+        status = span.status
+        if status.status_code is _UNSET:
+            parts.append(b"\x7a\x00")
+        else:
+            body = _optional_text(b"\x12", status.description) + b"\x18" + varint(status.status_code.value)
+            parts.append(delimited(b"\x7a", body))
 
     def _event(self, event: Event) -> bytes:
         body = b"\x09" + _pack_fixed64(event.timestamp) + _optional_text(b"\x12", event.name)
@@ -210,6 +213,15 @@ class Encoder:
         self.failed_attributes += 1
         if self.failed_attributes == 1:
             logger.warning("spanwise: attribute %r cannot be encoded and is left out", key, exc_info=True)
+
+
+def attributes_of(span: ReadableSpan) -> dict[str, object]:
+    """Returns a copy of a span's attributes, fast: reading them one by one costs a call each."""
+    attributes = span.attributes
+    if not attributes:
+        return {}
+    copied: dict[str, object] = attributes.copy()  # type: ignore[attr-defined]
+    return copied
 
 
 def _optional_text(tag: bytes, value: str | None) -> bytes:

@@ -14,7 +14,7 @@ from opentelemetry.sdk.trace import SpanProcessor as OtelSpanProcessor
 from spanwise import guard
 from spanwise.backlog import Backlog
 from spanwise.content import ContentTable
-from spanwise.encode import EndedSpan
+from spanwise.encode import EndedSpan, attributes_of
 
 SCOPE_PREFIX = "spanwise"
 _GENAI_PREFIXES = ("gen_ai.", "llm.", "openinference.", "traceloop.", "spanwise.")
@@ -183,7 +183,7 @@ def _pop_oldest(table: dict[int, Any]) -> int:
 def _size_of(span: ReadableSpan) -> int:
     """Returns about how many bytes of memory a span holds; only long attributes and events vary much."""
     total = _SPAN_BYTES
-    for value in (span.attributes or {}).values():
+    for value in attributes_of(span).values():
         if value.__class__ is str and len(value) > 256:
             total += len(value)
     for event in span.events:
