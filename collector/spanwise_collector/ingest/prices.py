@@ -137,7 +137,7 @@ class _Model:
         return price
 
     def _price(self, start_ns: int) -> Price:
-        when = datetime.fromtimestamp(start_ns / _NS, tz=timezone.utc)
+        when = datetime.fromtimestamp(start_ns // _NS, tz=timezone.utc)
         rates = self._model.get_prices(when, self._context)
         since = _since(self._model, when)
         source = f"genai-prices {self._version}, {self._provider.id}/{self._model.id}"
