@@ -5,7 +5,8 @@ garbage collector closes runs its ``finally`` in another context than it started
 own ``detach`` prints "Failed to detach context" although nothing is wrong.
 """
 
-from contextvars import Token
+from collections.abc import Callable
+from contextvars import ContextVar, Token
 from typing import Any
 
 from opentelemetry import context as otel
@@ -19,7 +20,13 @@ _SWITCHES = (
     "suppress_language_model_instrumentation",
 )
 
-attach = otel.attach
+_variable = getattr(otel._RUNTIME_CONTEXT, "_current_context", None)
+attach: "Callable[[Context], Token[Any]]" = otel.attach
+_reset: "Callable[[Any], None]" = otel._RUNTIME_CONTEXT.detach
+if isinstance(_variable, ContextVar):
+    # The variable itself: a stream attaches and detaches at every chunk, and OpenTelemetry's own functions
+    # are two calls more each.
+    attach, _reset = _variable.set, _variable.reset
 get_current = otel.get_current
 
 
@@ -45,6 +52,6 @@ def within_inference(context: Context) -> Context:
 def detach(token: "Token[Any]") -> None:
     """Undoes ``attach``. Does nothing where the token's context is gone."""
     try:
-        otel._RUNTIME_CONTEXT.detach(token)
+        _reset(token)
     except ValueError:
         return  # another context than the one attached in: that one is dead, and with it what was attached

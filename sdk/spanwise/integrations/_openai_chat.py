@@ -221,6 +221,8 @@ class ChatFold:
 
     def add(self, chunk: Any) -> None:
         """Adds one chunk. Some have no choices: content filters, usage, keep-alives."""
+        if self._adds_text(chunk):
+            return
         body = fields(chunk)
         self._add_head(body)
         for each in body.get("choices") or ():
@@ -232,6 +234,37 @@ class ChatFold:
             fold.add(choice)
             if "error" in choice:
                 self._failures.append(choice["error"])
+
+    def _adds_text(self, chunk: Any) -> bool:
+        """Adds a chunk that only continues a choice's text: nearly all of a stream, so this is its cost.
+
+        Anything else, known or not, is left to ``add``.
+        """
+        try:
+            body = chunk.__dict__
+            (choice,) = body["choices"]
+            each = choice.__dict__
+            delta = each["delta"]
+            piece = delta.__dict__
+            content = piece["content"]
+            if (
+                content.__class__ is not str
+                or each["finish_reason"] is not None
+                or piece["tool_calls"] is not None
+                or piece["function_call"] is not None
+                or piece["refusal"] is not None
+                or body["usage"] is not None
+                or delta.__pydantic_extra__
+                or choice.__pydantic_extra__
+                or chunk.__pydantic_extra__
+            ):
+                return False
+            fold = self._choices[each["index"]]
+        except (AttributeError, KeyError, TypeError, ValueError):
+            return False  # a dictionary, the first chunk of a choice, or a server's own shape
+        if content and self._wants_content:
+            fold.parts.append(content)
+        return True
 
     def response(self) -> Response:
         """Returns the answer so far."""
