@@ -9,7 +9,7 @@ from collections.abc import AsyncGenerator, AsyncIterator, Generator, Iterator
 from typing import Any
 
 from spanwise import guard
-from spanwise.finalizer import close_from_finalizer
+from spanwise.finalizer import close_from_finalizer, unregistered
 from spanwise.recording import CallRecording
 from spanwise.suppression import attach, detach
 
@@ -59,7 +59,7 @@ async def afollow(items: "AsyncIterator[Any]", recording: CallRecording) -> "Asy
         while True:
             token = attach(context)
             try:
-                item = await items.__anext__()
+                item = await (unregistered(items.__anext__) if is_first else items.__anext__())
             except StopAsyncIteration:
                 break
             finally:

@@ -13,6 +13,7 @@ from typing import Any, Protocol, TypeVar, cast
 import wrapt
 from opentelemetry.context import Context
 
+from spanwise.finalizer import unregistered
 from spanwise.suppression import attach, detach, get_current
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -191,7 +192,7 @@ def _generate(generator: "Generator[Any, Any, Any]", scope: Scope) -> "Generator
 
 async def _agenerate(generator: "AsyncGenerator[Any, Any]", scope: Scope) -> "AsyncGenerator[Any, Any]":
     """Like ``_generate``, for an asynchronous generator."""
-    step: Callable[[Any], Any] = generator.asend
+    step: Callable[[Any], Any] = lambda value: unregistered(lambda: generator.asend(value))  # noqa: E731
     value: Any = None
     try:
         while True:

@@ -11,6 +11,7 @@ import pytest
 from opentelemetry import trace
 from opentelemetry.trace import SpanKind, StatusCode
 
+import spanwise
 from spanwise import guard, semconv
 
 
@@ -212,6 +213,61 @@ async def test_an_abandoned_asynchronous_stream_ends_its_span(client, pipeline):
     for _ in range(5):
         await asyncio.sleep(0)
     assert pipeline.span().attributes[semconv.STREAM_INCOMPLETE] is True
+
+
+def test_a_loop_that_ends_with_streams_open_closes_each_once(client, pipeline, caplog, capfd):
+    """Both kinds of generators: those of a library, and decorated ones of the app."""
+    closed = []
+
+    class Slow:
+        def __init__(self, name):
+            self.name = name
+
+        async def words(self):
+            try:
+                yield "a"
+                yield "b"
+            finally:
+                await asyncio.sleep(0)
+                closed.append(self.name)
+
+    @spanwise.step
+    async def decorated():
+        async for word in Slow("decorated").words():
+            yield word
+
+    left = []
+
+    async def main():
+        left.append(spanwise.step(Slow("method").words)())
+        stream = await client.aask("one two", stream=True)
+        stream._iterator.aclose  # noqa: B018  still a generator
+        left.extend((stream, decorated()))
+        for item in left:
+            await item.__anext__()
+
+    asyncio.run(main())
+    assert sorted(closed) == ["decorated", "method"]
+    assert len(pipeline.spans) == 3
+    assert caplog.records == []
+    assert capfd.readouterr().err == ""
+
+
+async def test_closing_a_followed_generator_closes_the_one_inside_before_it_returns(pipeline):
+    closed = []
+
+    @spanwise.step
+    async def words():
+        try:
+            yield "a"
+        finally:
+            await asyncio.sleep(0)
+            closed.append(True)
+
+    generator = words()
+    await generator.__anext__()
+    await generator.aclose()
+    assert closed == [True]
 
 
 def test_a_stream_left_over_from_a_closed_loop_ends_its_span_silently(client, pipeline, caplog):
