@@ -6,14 +6,17 @@ must not be changed. Normalisation happens later.
 Source: opentelemetry-proto 1.11.0, trace.proto and common.proto.
 """
 
+from functools import cache
 from typing import Any
 
+from google.protobuf.descriptor_pb2 import FieldDescriptorProto
 from google.protobuf.message import DecodeError
-from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
 from spanwise_collector.ingest import batch as refusals
 from spanwise_collector.ingest.batch import Batch, Undecodable
-from spanwise_collector.ingest.lenient import read_with_replacement
+from spanwise_collector.ingest.lenient import with_replacement
+from spanwise_collector.ingest.otlp_attributes import AttributeReader
+from spanwise_collector.ingest.otlp_schema import request_class
 from spanwise_collector.model import AnyValue, Span, SpanEvent, SpanLink
 
 KINDS = ("internal", "internal", "server", "client", "producer", "consumer")
@@ -29,27 +32,55 @@ def read_traces(body: bytes, project_id: str) -> Batch:
     Raises:
         Undecodable: The bytes are no such message.
     """
-    result = Batch()
     try:
-        request: Any = ExportTraceServiceRequest.FromString(body)
-    except DecodeError as error:
+        return _read(body, project_id)
+    except (DecodeError, UnicodeDecodeError) as error:
         # proto3 parsers refuse a message for one invalid UTF-8 string; its other spans deserve better.
-        request = read_with_replacement(body)
-        if request is None:
+        repaired = with_replacement(body)
+        if repaired is None:
             raise Undecodable(f"the body is not an ExportTraceServiceRequest in protobuf: {error}") from error
-        result.notes.append("text that is not valid Unicode was replaced by U+FFFD")
-    for resource_spans in request.resource_spans:
-        resource = _attributes(resource_spans.resource.attributes)
-        for scope_spans in resource_spans.scope_spans:
-            _read_scope(scope_spans, resource, resource_spans.schema_url, project_id, result)
+    try:
+        result = _read(repaired, project_id)
+    except DecodeError as error:
+        raise Undecodable(f"the body is not an ExportTraceServiceRequest in protobuf: {error}") from error
+    result.notes.append("text that is not valid Unicode was replaced by U+FFFD")
     return result
 
 
-def _read_scope(group: Any, resource: dict[str, AnyValue], url: str, project: str, result: Batch) -> None:
+@cache
+def _raw_class() -> Any:
+    """The request's class with every list of attributes as a list of bytes, one attribute each."""
+    return request_class(_keep_attributes_raw)
+
+
+def _keep_attributes_raw(item: FieldDescriptorProto) -> None:
+    if item.type_name == ".opentelemetry.proto.common.v1.KeyValue":
+        item.type = FieldDescriptorProto.TYPE_BYTES
+        item.ClearField("type_name")
+
+
+def _read(body: bytes, project_id: str) -> Batch:
+    result = Batch()
+    attributes = AttributeReader()
+    for resource_spans in _raw_class().FromString(body).resource_spans:
+        resource = attributes.read(resource_spans.resource.attributes)
+        for scope_spans in resource_spans.scope_spans:
+            _read_scope(scope_spans, resource, resource_spans.schema_url, project_id, attributes, result)
+    return result
+
+
+def _read_scope(
+    group: Any,
+    resource: dict[str, AnyValue],
+    url: str,
+    project: str,
+    attributes: AttributeReader,
+    result: Batch,
+) -> None:
     # Protobuf's generated classes are opaque to mypy without their own stubs: hence Any.
     scope = group.scope
     name, version, schema_url = scope.name, scope.version, group.schema_url
-    scope_attributes = _attributes(scope.attributes)
+    scope_attributes = attributes.read(scope.attributes)
     append = result.spans.append
     for item in group.spans:
         trace_id, span_id = item.trace_id, item.span_id
@@ -74,17 +105,17 @@ def _read_scope(group: Any, resource: dict[str, AnyValue], url: str, project: st
             flags=item.flags,
             scope_name=name,
             scope_version=version,
-            attributes=_attributes(item.attributes),
+            attributes=attributes.read(item.attributes),
             resource=resource,
             scope_attributes=scope_attributes,
             resource_schema_url=url,
             scope_schema_url=schema_url,
         )
-        _read_rest(span, item)
+        _read_rest(span, item, attributes)
         append(span)
 
 
-def _read_rest(span: Span, item: Any) -> None:
+def _read_rest(span: Span, item: Any, attributes: AttributeReader) -> None:
     kind = item.kind
     if 1 < kind < 6:
         span.kind = KINDS[kind]
@@ -96,36 +127,16 @@ def _read_rest(span: Span, item: Any) -> None:
         span.status_message = status.message
     if item.events:
         span.events = [
-            SpanEvent(event.name, event.time_unix_nano, _attributes(event.attributes))
+            SpanEvent(event.name, event.time_unix_nano, attributes.read(event.attributes))
             for event in item.events
         ]
     if item.links:
         span.links = [
-            SpanLink(link.trace_id.hex(), link.span_id.hex(), link.trace_state, _attributes(link.attributes))
+            SpanLink(
+                link.trace_id.hex(), link.span_id.hex(), link.trace_state, attributes.read(link.attributes)
+            )
             for link in item.links
         ]
     span.dropped_attributes_count = item.dropped_attributes_count
     span.dropped_events_count = item.dropped_events_count
     span.dropped_links_count = item.dropped_links_count
-
-
-def _attributes(items: Any) -> dict[str, AnyValue]:
-    found: dict[str, AnyValue] = {}
-    for item in items:
-        value = item.value
-        # Most attributes are text, and asking for it directly is much cheaper than asking for the kind.
-        found[item.key] = value.string_value or _any_value(value)
-    return found
-
-
-def _any_value(value: Any) -> AnyValue:
-    kind = value.WhichOneof("value")
-    if kind == "array_value":
-        return [_any_value(item) for item in value.array_value.values]
-    if kind == "kvlist_value":
-        return {item.key: _any_value(item.value) for item in value.kvlist_value.values}
-    # string_value_strindex belongs to profiles and is treated as absent elsewhere.
-    if kind is None or kind == "string_value_strindex":
-        return None
-    plain: AnyValue = getattr(value, kind)
-    return plain
