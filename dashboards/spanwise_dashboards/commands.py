@@ -2,10 +2,12 @@
 
 import argparse
 import errno
+import signal
 import sys
 import threading
 import time
 from collections.abc import Callable
+from types import FrameType
 
 from spanwise.cli import Command
 
@@ -48,6 +50,9 @@ def run(namespace: argparse.Namespace, when_ready: Callable[[str], None]) -> int
     except CollectorError as error:
         listener.close()
         return _fail(error.message, error.fix, 1)
+    if threading.current_thread() is threading.main_thread():
+        # Uvicorn drains on SIGTERM and then sends it again: this turns the second one into a clean exit.
+        signal.signal(signal.SIGTERM, _leave)
     waiting = threading.Thread(target=_when_ready, args=(settings.url, when_ready), daemon=True)
     try:
         waiting.start()
@@ -55,6 +60,10 @@ def run(namespace: argparse.Namespace, when_ready: Callable[[str], None]) -> int
     finally:
         store.close()
     return 0
+
+
+def _leave(number: int, frame: FrameType | None) -> None:
+    sys.exit(0)
 
 
 def _bind_problem(error: OSError, host: str, port: int) -> tuple[str, str]:

@@ -10,6 +10,7 @@ from urllib.parse import urlencode
 
 from spanwise_collector.model import TraceFilter
 from spanwise_dashboards import format as fmt
+from spanwise_dashboards.search import split_search
 
 NS_PER_S = 1_000_000_000
 PRESETS: dict[str, tuple[str, int]] = {
@@ -147,6 +148,10 @@ def read_query(path: str, given: Mapping[str, str], now_ns: int, zone: tzinfo = 
         BadQuery: a number or an instant that cannot be read.
     """
     values = {key: value.strip() for key, value in given.items() if value.strip()}
+    if "q" in values:
+        filters, rest = split_search(values.pop("q"))
+        values.update(filters)
+        values.update({"q": rest} if rest else {})
     parameters = {
         key: values[key] for key in values if key in TEXT_FIELDS or key in NUMBER_FIELDS or key == "q"
     }

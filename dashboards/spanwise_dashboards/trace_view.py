@@ -119,8 +119,10 @@ def _list_url(**filters: str) -> str:
 def _ticks(duration_ns: int) -> list[str]:
     """Five marks of the axis; only the last one has the unit."""
     parts = fmt.duration_parts(duration_ns)
-    if len(parts) > 1 or duration_ns < 4_000_000:
+    if duration_ns < 4_000_000:
         return ["0", fmt.duration(duration_ns)]
+    if parts[0][1] not in ("ms", "s"):
+        return ["0", fmt.duration(duration_ns // 2), fmt.duration(duration_ns)]
     is_ms = parts[0][1] == "ms"
     unit = 1_000_000 if is_ms else 1_000_000_000
     inner = [f"{duration_ns * step / 4 / unit:.{0 if is_ms else 1}f}" for step in (1, 2, 3)]

@@ -13,10 +13,11 @@ MIN_SHARED = 0.25
 _WORD = re.compile(r"[a-zäöüßéèà0-9_]+", re.IGNORECASE)
 _SENTENCE = re.compile(r"(?<=[.!?])\s+")
 _COMMON = frozenset(
-    """
-    a an and are as at be by can do does for from how i if in into is it its me my not of on or our so that the
-    their then there they this to was what when where which who why will with you your we have has had but about
-    """.split()
+    _WORD.findall(
+        "a an and are as at be by can do does for from how i if in into is it its me my not of on or our so "
+        "that the their then there they this to was what when where which who why will with you your we have "
+        "has had but about"
+    )
 )
 
 
