@@ -33,6 +33,9 @@ def expected(recording: Recording) -> dict[str, Any]:
         found = _embeddings(recording)
     else:
         found = _choices(recording)
+    system = found.pop("system", "")
+    if system:
+        found["input"] = [digest("system", text=system), *found["input"]]
     failure = _failure(recording)
     if failure:
         found.update(status="error", error_message=failure)

@@ -57,7 +57,6 @@ EXPECTED = {
     "error_message": None,
     "input": [{"role": "user", "text": "Weather?"}],
     "output": [{"role": "assistant", "text": TEXT}],
-    "system": "",
     "tools": [],
     "embedded": None,
 }

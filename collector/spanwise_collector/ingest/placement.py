@@ -20,6 +20,7 @@ Found = dict[str, tuple[int, Any, str]]
 
 _DIALECT_NAMES = {1: "otel_genai", 2: "openllmetry", 3: "openllmetry"}
 _MODEL_OPERATIONS = frozenset({semconv.OP_CHAT, semconv.OP_TEXT_COMPLETION, semconv.OP_GENERATE_CONTENT})
+_OWN_SCOPE = "spanwise"
 _SEARCH_OPERATIONS = frozenset({semconv.OP_RETRIEVAL, semconv.OP_RERANK})
 
 
@@ -111,6 +112,8 @@ def _settle_finish_reasons(span: Span) -> None:
 
 
 def _settle_usage(span: Span) -> None:
+    if span.scope_name == _OWN_SCOPE:
+        return  # our SDK counts totals whole: a part above its total is what the provider reported
     cached, written = span.cached_input_tokens or 0, span.cache_write_input_tokens or 0
     if span.input_tokens is not None and cached + written > span.input_tokens:
         # Anthropic's own counting leaves cached tokens out; the conventions want them in.

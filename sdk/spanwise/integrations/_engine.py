@@ -15,7 +15,7 @@ from spanwise.integrations._patch import Wrapper
 from spanwise.integrations._peers import Peers
 from spanwise.recording import CallRecording
 from spanwise.runtime import current
-from spanwise.suppression import attach, detach, get_current, is_suppressed
+from spanwise.suppression import attach, detach, get_current, has_provider, is_suppressed, suppressed
 
 
 def wrapper_for(integration: Integration, target: Target, is_active: Callable[[], bool]) -> Wrapper:
@@ -103,7 +103,9 @@ class _Beginning:
             return None
         try:
             if not runtime.config.isolated and self._peers.are_tracing():
-                return None
+                if has_provider():
+                    return None
+                parent = suppressed(parent)  # nobody records their spans yet: ours stands in, once
             reader = self._target.reader
             call = Call(instance, args, kwargs, runtime.capture.wants_content)
             if reader.accepts is not None and not reader.accepts(call):

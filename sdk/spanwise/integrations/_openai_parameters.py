@@ -74,16 +74,25 @@ def chat_usage(reported: Any) -> Usage | None:
         (usage, "cached_tokens"),  # Moonshot
         (usage, "num_cached_tokens"),  # Mistral
     )
+    reasoning = first_count((made, "reasoning_tokens"), (usage, "reasoning_tokens"))
     return Usage(
         input_tokens=as_count(usage.get("prompt_tokens")),
-        output_tokens=as_count(usage.get("completion_tokens")),
+        output_tokens=_output_total(usage, reasoning),
         cache_read_input_tokens=cached,
         cache_write_input_tokens=as_count(sent.get("cache_write_tokens")),
-        reasoning_output_tokens=first_count((made, "reasoning_tokens"), (usage, "reasoning_tokens")),
+        reasoning_output_tokens=reasoning,
         audio_input_tokens=as_count(sent.get("audio_tokens")),
         audio_output_tokens=as_count(made.get("audio_tokens")),
         image_input_tokens=as_count(sent.get("image_tokens")),
     )
+
+
+def _output_total(usage: Mapping[str, Any], reasoning: int | None) -> int | None:
+    """Returns the output tokens with reasoning. xAI counts reasoning apart, as its own total then shows."""
+    made, sent = as_count(usage.get("completion_tokens")), as_count(usage.get("prompt_tokens"))
+    if made is None or sent is None or not reasoning:
+        return made
+    return made + reasoning if as_count(usage.get("total_tokens")) == sent + made + reasoning else made
 
 
 def answer_attributes(body: Mapping[str, Any]) -> dict[str, AttributeValue]:

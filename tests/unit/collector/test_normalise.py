@@ -171,6 +171,12 @@ def test_48_reasoning_tokens_are_added_only_when_the_sender_left_them_out(ingest
     assert (span.output_tokens, span.warnings) == (25, ["usage_excluded_reasoning_tokens"])
 
 
+def test_counts_of_our_own_sdk_are_what_the_provider_reported(ingest: Ingest) -> None:
+    counts = {"gen_ai.usage.output_tokens": 10, "gen_ai.usage.reasoning.output_tokens": 11}
+    span = ingest({**OTEL, **counts}, scope_name="spanwise")
+    assert (span.output_tokens, span.reasoning_output_tokens, span.warnings) == (10, 11, [])
+
+
 @pytest.mark.parametrize(
     "attributes",
     [

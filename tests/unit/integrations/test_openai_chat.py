@@ -445,6 +445,14 @@ def test_reasoning_is_read_from_every_dialect(shown: dict[str, Any]) -> None:
             {"completion_tokens": 3.0, "reasoning_tokens": 2},
             Usage(output_tokens=3, reasoning_output_tokens=2),
         ),
+        (
+            {"prompt_tokens": 3, "completion_tokens": 4, "reasoning_tokens": 5, "total_tokens": 12},
+            Usage(input_tokens=3, output_tokens=9, reasoning_output_tokens=5),
+        ),
+        (
+            {"prompt_tokens": 3, "completion_tokens": 5, "reasoning_tokens": 5, "total_tokens": 8},
+            Usage(input_tokens=3, output_tokens=5, reasoning_output_tokens=5),
+        ),
         ({"prompt_tokens": True, "completion_tokens": "9"}, Usage()),
         (None, None),
     ],
