@@ -1,4 +1,4 @@
-"""What an operator may change after the tables exist: how carefully parts are written, how long they are kept.
+"""What an operator may change after the tables exist: how parts are written, how long they are kept.
 
 Read from the tables and altered only where it differs, since each change is a mutation of metadata.
 """

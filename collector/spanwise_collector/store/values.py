@@ -32,7 +32,8 @@ def encode(value: AnyValue) -> str:
 
 def decode(text: str) -> Any:  # any AnyValue; the caller knows which
     """Read what ``encode`` wrote."""
-    return _decode_json(text)
+    value = json.loads(text)
+    return _untagged(value) if '"$' in text else value
 
 
 def encode_map(attributes: dict[str, AnyValue]) -> str:
@@ -44,7 +45,7 @@ def decode_map(text: str) -> dict[str, AnyValue]:
     """Read what ``encode_map`` wrote."""
     if not text:
         return {}
-    members: dict[str, AnyValue] = _decode_json(text)
+    members: dict[str, AnyValue] = decode(text)
     return members
 
 
@@ -63,18 +64,21 @@ def _tagged(value: AnyValue) -> Any:  # what json.dumps takes
     raise TypeError(f"an attribute value is of type {type(value).__name__}, which OTLP does not have")
 
 
-def _untagged(members: dict[str, Any]) -> Any:  # the value that the object stands for
-    if len(members) != 1:
-        return members
-    tag, payload = next(iter(members.items()))
-    if tag == "$bytes":
-        return base64.b64decode(payload)
-    if tag == "$float":
-        return float(payload)
-    # json.loads calls the hook from the inside out: the payload of a $map has been through it already.
-    return payload if tag == "$map" else members
+def _untagged(value: Any) -> Any:  # from what json.loads gives to any AnyValue
+    if isinstance(value, list):
+        return [_untagged(member) for member in value]
+    if not isinstance(value, dict):
+        return value
+    if len(value) == 1:
+        tag, payload = next(iter(value.items()))
+        if tag == "$bytes":
+            return base64.b64decode(payload)
+        if tag == "$float":
+            return float(payload)
+        if tag == "$map":
+            value = payload
+    return {key: _untagged(member) for key, member in value.items()}
 
 
-# json.dumps and json.loads would build these anew with each call.
+# json.dumps would build this anew with each call.
 _encode_json = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode
-_decode_json = json.JSONDecoder(object_hook=_untagged).decode
