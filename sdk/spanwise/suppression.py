@@ -10,6 +10,7 @@ from contextvars import ContextVar, Token
 from typing import Any
 
 from opentelemetry import context as otel
+from opentelemetry import trace
 from opentelemetry.context import Context
 
 _INFERENCE = otel.create_key("spanwise-inference")
@@ -47,6 +48,16 @@ def is_instrumentation_suppressed(context: Context) -> bool:
 def within_inference(context: Context) -> Context:
     """Returns ``context`` marked so that model calls below it make no spans of their own."""
     return otel.set_value(_INFERENCE, True, context)
+
+
+def suppressed(context: Context) -> Context:
+    """Returns ``context`` with OpenTelemetry's ``suppress_instrumentation()`` in force."""
+    return otel.set_value(otel._SUPPRESS_INSTRUMENTATION_KEY, True, context)
+
+
+def has_provider() -> bool:
+    """Tells whether a TracerProvider is set up, so that the spans of other instrumentors are recorded."""
+    return not isinstance(trace.get_tracer_provider(), trace.ProxyTracerProvider)
 
 
 def detach(token: "Token[Any]") -> None:

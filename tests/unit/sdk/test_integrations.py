@@ -7,6 +7,9 @@ import sys
 import types
 
 import pytest
+from opentelemetry import trace
+from opentelemetry.instrumentation.utils import is_instrumentation_enabled
+from opentelemetry.sdk.trace import TracerProvider
 
 from spanwise import integrations
 from spanwise.integrations import IntegrationError, _Installation, _patch
@@ -166,6 +169,13 @@ def other_instrumentor(monkeypatch, name, *, is_at_work):
     return ToyInstrumentor._instance
 
 
+@pytest.fixture
+def provider(monkeypatch):
+    """A TracerProvider of the app's, so that another instrumentor's spans are recorded."""
+    monkeypatch.setattr(trace, "get_tracer_provider", TracerProvider)
+
+
+@pytest.mark.usefixtures("provider")
 @pytest.mark.parametrize(
     "name",
     [
@@ -187,6 +197,16 @@ def test_another_instrumentor_at_work_is_left_to_it_with_one_line(
     other._is_instrumented_by_opentelemetry = False
     library.Client().ask("c.")
     assert len(pipeline.spans) == 1
+
+
+def test_while_nobody_records_the_others_spans_ours_stands_in(registry, library, pipeline, monkeypatch):
+    monkeypatch.setattr(trace, "get_tracer_provider", trace.ProxyTracerProvider)
+    other_instrumentor(monkeypatch, "opentelemetry.instrumentation.toy", is_at_work=True)
+    seen = []
+    integrations.instrument()
+    library.Client().ask("a.", inner=lambda: seen.append(is_instrumentation_enabled()))
+    assert len(pipeline.spans) == 1
+    assert seen == [False]  # the other one, nested in ours, makes no second span
 
 
 def test_an_isolated_pipeline_traces_beside_another_instrumentor(registry, library, start, monkeypatch):
