@@ -19,12 +19,13 @@ from starlette.exceptions import HTTPException
 from starlette.middleware.cors import CORSMiddleware
 from starlette.responses import Response
 from starlette.routing import Route
-from starlette.types import Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
 
-from spanwise import __version__, redact
+from spanwise._version import __version__
+from spanwise.redact import scrub
 from spanwise_collector.auth import Access
 from spanwise_collector.errors import BadRequest, CollectorError, NotFound
-from spanwise_collector.gate import Gate, problem
+from spanwise_collector.gate import Gate, otlp_paths, problem
 from spanwise_collector.ingest.cost import Pricer
 from spanwise_collector.ingest.pipeline import Pipeline
 from spanwise_collector.ingest.writer import Writer
@@ -82,7 +83,8 @@ def create_app(settings: Settings, store: Store | None = None) -> FastAPI:
     _handle_errors(app)
     if settings.cors_origins:
         app.add_middleware(
-            CORSMiddleware,
+            _OtlpCors,
+            settings=settings,
             allow_origins=list(settings.cors_origins),
             allow_methods=["POST"],
             allow_headers=list(_CORS_HEADERS),
@@ -100,7 +102,7 @@ async def _lifespan(app: FastAPI, *, settings: Settings, given: Store | None) ->
         store, metrics, max_queue_bytes=settings.max_queue_bytes, linger_s=settings.linger_ms / 1000
     )
     pricer = Pricer()
-    pipeline = Pipeline(pricer, settings.retention_days, redact.scrub if settings.redact else None)
+    pipeline = Pipeline(pricer, settings.retention_days, scrub if settings.redact else None)
     receiver = Receiver(settings, app.state.access, pipeline, writer, metrics)
     app.state.store, app.state.writer, app.state.receiver = store, writer, receiver
     writer.start()
@@ -152,6 +154,20 @@ class _OtlpEndpoint:
         finally:
             context.detach(token)
         await response(scope, receive, send)
+
+
+class _OtlpCors:
+    """Lets configured origins send OTLP, and nothing else: they must not read the API through a visitor."""
+
+    def __init__(self, app: ASGIApp, *, settings: Settings, **options: Any) -> None:
+        # The options are those of Starlette's middleware, of several types: hence Any.
+        self._app, self._cors = app, CORSMiddleware(app, **options)
+        self._is_otlp = otlp_paths(settings)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Passes a request on, with CORS headers when it is OTLP."""
+        is_otlp = scope["type"] == "http" and self._is_otlp.match(scope["path"])
+        await (self._cors if is_otlp else self._app)(scope, receive, send)
 
 
 def _handle_errors(app: FastAPI) -> None:

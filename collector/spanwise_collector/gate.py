@@ -37,8 +37,7 @@ class Gate:
 
     def __init__(self, app: ASGIApp, *, settings: Settings, access: Access, metrics: Metrics) -> None:
         self._app, self._settings, self._access, self._metrics = app, settings, access, metrics
-        prefixes = "|".join(re.escape(prefix.rstrip("/")) for prefix in settings.otlp_path_prefixes)
-        self._otlp = re.compile(rf"^(?:{prefixes})?/v1/" if prefixes else r"^/v1/")
+        self._otlp = otlp_paths(settings)
         self._origins = frozenset(origin.rstrip("/").lower() for origin in settings.cors_origins)
         self._hosts = frozenset(host.lower() for host in settings.allowed_hosts)
 
@@ -92,7 +91,8 @@ class Gate:
 
     def _check_write(self, scope: Scope, headers: Headers, area: str) -> None:
         origin = headers.get("origin")
-        if origin is not None and origin.rstrip("/").lower() not in self._origins:
+        may_send = area == "otlp" and origin is not None and origin.rstrip("/").lower() in self._origins
+        if origin is not None and not may_send:
             same = urlsplit(origin).netloc.lower() == headers.get("host", "").lower()
             if not same or origin == "null":
                 raise Forbidden(
@@ -124,6 +124,12 @@ class Gate:
             "the pages and the API of this server need a login",
             fix="open /login, or send the password as Authorization: Bearer",
         )
+
+
+def otlp_paths(settings: Settings) -> re.Pattern[str]:
+    """Returns a pattern that matches the paths of OTLP, configured prefixes included."""
+    prefixes = "|".join(re.escape(prefix.rstrip("/")) for prefix in settings.otlp_path_prefixes)
+    return re.compile(rf"(?:{prefixes})?/v1/" if prefixes else "/v1/")
 
 
 def problem(error: CollectorError, path: str) -> Response:

@@ -1,9 +1,9 @@
 """Group commit: the spans of concurrent requests become one insert, and each request waits for its own.
 
 At most one insert runs at a time; what arrives meanwhile joins the next. An insert waits a little for
-requests that are still being read or decoded, and not at all when there are none. Memory is bounded: a request
-first reserves its bytes, and is told to come back later when there are none left. A refused group is halved
-until the bad span is found, so that one sender's poison fails that sender alone.
+requests that are still being read or decoded, and not at all when there are none. Memory is bounded: a
+request first reserves its bytes, and is told to come back later when there are none left. A refused group is
+halved until the bad span is found, so that one sender's poison fails that sender alone.
 """
 
 import asyncio

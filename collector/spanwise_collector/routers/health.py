@@ -3,7 +3,7 @@
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
-from spanwise import __version__
+from spanwise._version import __version__
 from spanwise_collector.deps import StoreDep
 from spanwise_collector.metrics import CONTENT_TYPE, Metrics
 from spanwise_collector.routers import render

@@ -241,6 +241,8 @@ async def test_22_preflight_succeeds_only_for_configured_origins(serve: Any) -> 
         sent = await client.post(
             "/v1/traces", content=protobuf(), headers={**PROTOBUF, "origin": "https://app.example"}
         )
+        read = await client.get("/api/v1/traces", headers={"origin": "https://app.example"})
+        assert "access-control-allow-origin" not in read.headers
     async with serve() as client:
         off = await client.options("/v1/traces", headers={"origin": "https://app.example", **ask})
     assert good.headers["access-control-allow-origin"] == "https://app.example"
