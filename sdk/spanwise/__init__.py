@@ -4,10 +4,10 @@ Importing this package is light: OpenTelemetry's SDK and the rest are imported w
 """
 
 import importlib
-from typing import TYPE_CHECKING, Any
 
 from spanwise._version import __version__
 
+TYPE_CHECKING = False  # type checkers read it as True; importing typing would double the time this takes
 if TYPE_CHECKING:
     from spanwise.lifecycle import flush, instrument, shutdown, uninstrument
     from spanwise.tracing import agent, context, embedding, retriever, span, step, tool, workflow
@@ -36,7 +36,7 @@ _HOMES = {
 }
 
 
-def __getattr__(name: str) -> Any:  # any public name: the type checker reads the imports above
+def __getattr__(name: str) -> object:  # type checkers read the imports above
     home = _HOMES.get(name)
     if home is None:
         raise AttributeError(f"module 'spanwise' has no attribute {name!r}")

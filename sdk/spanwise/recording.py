@@ -13,13 +13,14 @@ from opentelemetry.trace import Span, SpanKind, set_span_in_context
 from spanwise import guard, semconv
 from spanwise.ambient import attributes_of
 from spanwise.errors import record_error
+from spanwise.events import emit_details
 from spanwise.finalizer import close_from_finalizer
 from spanwise.operation import AttributeValue, Request, Response, Usage
 from spanwise.runtime import Runtime
 from spanwise.suppression import within_inference
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator
+    from collections.abc import AsyncIterator, Callable, Iterator
 
     from spanwise.integrations._declaration import Call, Reader
 
@@ -60,6 +61,7 @@ class CallRecording:
 
     __slots__ = (
         "__weakref__",
+        "_event",
         "_open",
         "_reader",
         "_runtime",
@@ -75,6 +77,7 @@ class CallRecording:
     ) -> None:
         self._open: list[None] = []  # stays empty if the span cannot be started
         self._runtime = runtime
+        self._event: dict[str, object] | None = {} if runtime.config.capture.is_on_event else None
         self._reader = reader
         self.call = call
         self.state: Any = None
@@ -97,14 +100,7 @@ class CallRecording:
 
     def respond(self, response: Any) -> None:
         """Reads a complete answer and ends the span."""
-        if not self._open:
-            return
-        try:
-            self._write(self._reader.read_response(response, self.call))
-        except Exception as error:  # noqa: BLE001  readers meet foreign objects
-            guard.fault("reading a response", error)
-        finally:
-            self._end()
+        self._end(lambda: self._write(self._reader.read_response(response, self.call)))
 
     def iterate(self, iterator: Any) -> "Iterator[Any]":
         """Returns a generator over the same items that ends the span when it ends."""
@@ -120,23 +116,11 @@ class CallRecording:
 
     def fail(self, error: BaseException) -> None:
         """Ends the span as failed; what a stream brought before is kept."""
-        if not self._take():
-            return
-        try:
-            self._write_folded(is_whole=False)
-            if self._reader.read_error is not None and (
-                response := self._reader.read_error(error, self.call)
-            ):
-                self._write(response)
-            record_error(self.span, error, self._runtime.capture)
-        except Exception as fault:  # noqa: BLE001
-            guard.fault("reading an error", fault)
-        finally:
-            self._end_span()
+        self._end(lambda: self._write_error(error))
 
     def close(self) -> None:
         """Ends the span with what was folded so far: the application stopped reading."""
-        self._finish(is_whole=False)
+        self._end(lambda: self._write_folded(is_whole=False))
 
     # --- what streams use -------------------------------------------------------------------------------
 
@@ -157,7 +141,7 @@ class CallRecording:
 
     def complete(self) -> None:
         """Ends the span: the stream was read to its end."""
-        self._finish(is_whole=True)
+        self._end(lambda: self._write_folded(is_whole=True))
 
     # --- ending -------------------------------------------------------------------------------------------
 
@@ -166,30 +150,23 @@ class CallRecording:
         """False once the span has ended."""
         return bool(self._open)
 
-    def _take(self) -> bool:
-        """Claims the right to end the span; only one caller ever gets it, whatever thread it is in."""
+    def _end(self, write: "Callable[[], None]") -> None:
+        """Writes the last of the span and ends it, the first time that this is called; then never again."""
         try:
-            self._open.pop()
+            self._open.pop()  # only one caller ever gets it, whatever thread it is in
         except IndexError:
-            return False
-        return True
-
-    def _finish(self, *, is_whole: bool) -> None:
-        if not self._take():
             return
         try:
-            self._write_folded(is_whole=is_whole)
-        except Exception as error:  # noqa: BLE001
-            guard.fault("finishing a stream", error)
+            write()
+        except Exception as error:  # noqa: BLE001  readers meet foreign objects
+            guard.fault("reading an answer", error)
         finally:
-            self._end_span()
-
-    def _end(self) -> None:
-        if self._take():
             self._end_span()
 
     def _end_span(self) -> None:
         try:
+            if self._event is not None and self.span.is_recording():
+                emit_details(self.span, self._event)
             self.span.end()
         except Exception as error:  # noqa: BLE001  processors of the app run in here
             guard.fault("ending a span", error)
@@ -199,6 +176,15 @@ class CallRecording:
             close_from_finalizer(self.close)
 
     # --- writing -------------------------------------------------------------------------------------------
+
+    def _write_error(self, error: BaseException) -> None:
+        try:
+            self._write_folded(is_whole=False)
+            read_error = self._reader.read_error
+            if read_error is not None and (response := read_error(error, self.call)):
+                self._write(response)
+        finally:
+            record_error(self.span, error, self._runtime.capture)
 
     def _write_folded(self, *, is_whole: bool) -> None:
         if self.state is None or self._reader.finish is None:
@@ -222,11 +208,13 @@ class CallRecording:
             self._put_content(content)
 
     def _put_content(self, content: dict[str, object]) -> None:
-        if content:
-            clean = self._runtime.capture.content
-            self._runtime.pipeline.put_content(
-                self.span, {key: clean(value) for key, value in content.items()}
-            )
+        if not content:
+            return
+        clean = self._runtime.capture.content
+        kept = {key: clean(value) for key, value in content.items()}
+        self._runtime.pipeline.put_content(self.span, kept)
+        if self._event is not None:
+            self._event.update(kept)
 
 
 def _name(request: Request) -> str:

@@ -8,7 +8,9 @@ import traceback
 import weakref
 
 import pytest
-from opentelemetry import trace
+from opentelemetry import _logs, trace
+from opentelemetry.sdk._logs import LoggerProvider
+from opentelemetry.sdk._logs.export import InMemoryLogRecordExporter, SimpleLogRecordProcessor
 from opentelemetry.trace import SpanKind, StatusCode
 
 import spanwise
@@ -283,6 +285,24 @@ def test_a_stream_left_over_from_a_closed_loop_ends_its_span_silently(client, pi
     gc.collect()
     assert pipeline.span().attributes[semconv.STREAM_INCOMPLETE] is True
     assert caplog.records == []
+
+
+# --- events ---
+
+
+@pytest.mark.parametrize("mode", ["event_only", "span_and_event"])
+def test_event_modes_emit_the_details_as_a_log_event_too(client, start, monkeypatch, mode):
+    exporter = InMemoryLogRecordExporter()
+    provider = LoggerProvider()
+    provider.add_log_record_processor(SimpleLogRecordProcessor(exporter))
+    monkeypatch.setattr(_logs, "get_logger", provider.get_logger)
+    pipeline = start(capture=mode)
+    client.ask("hi.")
+    (record,) = [item.log_record for item in exporter.get_finished_logs()]
+    assert record.event_name == "gen_ai.client.inference.operation.details"
+    assert record.span_id == pipeline.span().context.span_id
+    assert record.attributes[semconv.REQUEST_MODEL] == "toy-1"
+    assert record.attributes[semconv.INPUT_MESSAGES][0]["parts"][0]["content"] == "hi."
 
 
 # --- faults of ours ---
