@@ -82,14 +82,7 @@ def create_app(settings: Settings, store: Store | None = None) -> FastAPI:
         app.router.routes.append(Route(f"{prefix}/v1/{{signal:path}}", _OtlpEndpoint()))
     _handle_errors(app)
     if settings.cors_origins:
-        app.add_middleware(
-            _OtlpCors,
-            settings=settings,
-            allow_origins=list(settings.cors_origins),
-            allow_methods=["POST"],
-            allow_headers=list(_CORS_HEADERS),
-            max_age=7200,
-        )
+        app.add_middleware(_OtlpCors, settings=settings)
     app.add_middleware(Gate, settings=settings, access=access, metrics=metrics)
     return app
 
@@ -159,9 +152,15 @@ class _OtlpEndpoint:
 class _OtlpCors:
     """Lets configured origins send OTLP, and nothing else: they must not read the API through a visitor."""
 
-    def __init__(self, app: ASGIApp, *, settings: Settings, **options: Any) -> None:
-        # The options are those of Starlette's middleware, of several types: hence Any.
-        self._app, self._cors = app, CORSMiddleware(app, **options)
+    def __init__(self, app: ASGIApp, *, settings: Settings) -> None:
+        self._app = app
+        self._cors = CORSMiddleware(
+            app,
+            allow_origins=list(settings.cors_origins),
+            allow_methods=["POST"],
+            allow_headers=list(_CORS_HEADERS),
+            max_age=7200,
+        )
         self._is_otlp = otlp_paths(settings)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:

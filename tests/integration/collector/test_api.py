@@ -149,7 +149,7 @@ async def test_the_list_filters_pages_and_sums(
     seen: list[str] = []
     cursor = None
     while True:
-        params = {"service": service, "limit": 2, **({"cursor": cursor} if cursor else {})}
+        params: dict[str, Any] = {"service": service, "limit": 2, **({"cursor": cursor} if cursor else {})}
         page = (await client.get("/api/v1/traces", params=params)).json()
         seen += [item["trace_id"] for item in page["items"]]
         cursor = page["next_cursor"]

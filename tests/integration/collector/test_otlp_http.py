@@ -5,7 +5,7 @@ import gzip
 import json
 import secrets
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import httpx
@@ -330,7 +330,7 @@ async def test_a_client_that_hangs_up_is_no_error_of_ours(
     serve: Callable[..., Any], caplog: pytest.LogCaptureFixture
 ) -> None:
     async with serve() as client:
-        messages = iter(
+        messages: Iterator[dict[str, Any]] = iter(
             [{"type": "http.request", "body": b"\x0a", "more_body": True}, {"type": "http.disconnect"}]
         )
         sent: list[dict[str, Any]] = []

@@ -65,7 +65,7 @@ def test_the_price_of_the_spans_own_day_is_used_and_named() -> None:
         if isinstance(model.prices, list) and getattr(model.prices[-1].constraint, "start_date", None)
     ]
     provider_id, model = dated[0]
-    change = model.prices[-1].constraint.start_date
+    change = model.prices[-1].constraint.start_date  # type: ignore[index, union-attr]
     midnight = int(datetime(change.year, change.month, change.day, tzinfo=timezone.utc).timestamp()) * NS
     before, after = (table.find(provider_id, model.id, "", midnight + shift) for shift in (-1, 0))
     assert before is not None
