@@ -36,12 +36,14 @@ _HOMES = {
 }
 
 
-def __getattr__(name: str) -> object:  # type checkers read the imports above
-    home = _HOMES.get(name)
-    if home is None:
-        raise AttributeError(f"module 'spanwise' has no attribute {name!r}")
-    value = globals()[name] = getattr(importlib.import_module(home), name)
-    return value
+if not TYPE_CHECKING:  # so that type checkers still find misspelt names
+
+    def __getattr__(name):  # noqa: ANN001, ANN202
+        home = _HOMES.get(name)
+        if home is None:
+            raise AttributeError(f"module 'spanwise' has no attribute {name!r}")
+        value = globals()[name] = getattr(importlib.import_module(home), name)
+        return value
 
 
 def __dir__() -> list[str]:

@@ -48,12 +48,6 @@ def faults() -> dict[str, int]:
         return dict(_counts)
 
 
-def forget_faults() -> None:
-    """Sets all counts to zero, so that the next fault of each place is logged again."""
-    with _lock:
-        _counts.clear()
-
-
 _said: set[str] = set()
 
 

@@ -62,6 +62,7 @@ class CallRecording:
     __slots__ = (
         "__weakref__",
         "_event",
+        "_is_stream",
         "_open",
         "_reader",
         "_runtime",
@@ -79,6 +80,7 @@ class CallRecording:
         self._runtime = runtime
         self._event: dict[str, object] | None = {} if runtime.config.capture.is_on_event else None
         self._reader = reader
+        self._is_stream = request.is_stream
         self.call = call
         self.state: Any = None
         self.span: Span = runtime.pipeline.tracer().start_span(
@@ -125,10 +127,13 @@ class CallRecording:
     # --- what streams use -------------------------------------------------------------------------------
 
     def first_chunk(self) -> None:
-        """Notes the time to the first chunk and starts the fold."""
+        """Starts the fold and, of a stream, notes the time since the request was made."""
         seconds = time.perf_counter() - self._started
+        if self.state is not None or not self.span.is_recording():
+            return
         try:
-            self.span.set_attribute(semconv.RESPONSE_TIME_TO_FIRST_CHUNK, seconds)
+            if self._is_stream:
+                self.span.set_attribute(semconv.RESPONSE_TIME_TO_FIRST_CHUNK, seconds)
             if self._reader.new_state is not None:
                 self.state = self._reader.new_state(self.call)
         except Exception as error:  # noqa: BLE001
@@ -145,11 +150,6 @@ class CallRecording:
 
     # --- ending -------------------------------------------------------------------------------------------
 
-    @property
-    def is_open(self) -> bool:
-        """False once the span has ended."""
-        return bool(self._open)
-
     def _end(self, write: "Callable[[], None]") -> None:
         """Writes the last of the span and ends it, the first time that this is called; then never again."""
         try:
@@ -157,7 +157,10 @@ class CallRecording:
         except IndexError:
             return
         try:
-            write()
+            if self.span.is_recording():  # what is not sampled is not read either
+                write()
+                if self._event is not None:
+                    emit_details(self.span, self._event)
         except Exception as error:  # noqa: BLE001  readers meet foreign objects
             guard.fault("reading an answer", error)
         finally:
@@ -165,8 +168,6 @@ class CallRecording:
 
     def _end_span(self) -> None:
         try:
-            if self._event is not None and self.span.is_recording():
-                emit_details(self.span, self._event)
             self.span.end()
         except Exception as error:  # noqa: BLE001  processors of the app run in here
             guard.fault("ending a span", error)
@@ -195,8 +196,6 @@ class CallRecording:
             self.span.set_attribute(semconv.STREAM_INCOMPLETE, True)
 
     def _write(self, response: Response) -> None:
-        if not self.span.is_recording():
-            return
         self.span.set_attributes(_response_attributes(response))
         if response.error_type:
             self.span.set_attribute(semconv.ERROR_TYPE, response.error_type)

@@ -73,7 +73,9 @@ def wrapped_function(function: F, opener: Opener) -> F:
     if isinstance(plain, type) or not callable(plain):
         raise TypeError(f"only functions and methods can be decorated, not {function!r}")
     if inspect.iscoroutinefunction(plain):
-        return cast("F", Traced(function, _coroutine_wrapper(opener)))
+        wrapper = _coroutine_wrapper(opener)
+        wrapper.__qualname__ = plain.__qualname__  # what "was never awaited" shall name
+        return cast("F", Traced(function, wrapper))
     if inspect.isgeneratorfunction(plain) or inspect.isasyncgenfunction(plain):
         return cast("F", Traced(function, _generator_wrapper(opener)))
     return cast("F", Traced(function, _function_wrapper(opener)))

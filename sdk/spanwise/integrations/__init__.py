@@ -17,6 +17,7 @@ from spanwise import guard
 from spanwise.integrations._declaration import Integration, Target
 from spanwise.integrations._engine import wrapper_for
 from spanwise.integrations._patch import Patch, apply, installed_version, is_within, when_imported
+from spanwise.integrations._peers import Peers
 
 logger = logging.getLogger("spanwise")
 
@@ -113,12 +114,17 @@ def status() -> list[IntegrationStatus]:
                 distribution=item.integration.distribution,
                 version=installed_version(item.integration.distribution),
                 state=item.state,
-                detail=item.detail,
+                detail=item.detail or _peer_detail(name),
                 targets=tuple(sorted(item.patches)),
                 missing=tuple(sorted(item.missing)),
             )
             for name, item in sorted(_registry().items())
         ]
+
+
+def _peer_detail(name: str) -> str:
+    peer = Peers(name).at_work()
+    return f"its calls are left to {peer}" if peer else ""
 
 
 def _registry() -> dict[str, _Installation]:

@@ -29,7 +29,9 @@ def wrapper_for(integration: Integration, target: Target, is_active: Callable[[]
     """
     begin = _Beginning(integration, target, is_active)
     if target.is_async:
-        return _async_wrapper(integration, begin)
+        wrapper = _async_wrapper(integration, begin)
+        wrapper.__qualname__ = target.path.partition(":")[2]  # what "was never awaited" shall name
+        return wrapper
     return _sync_wrapper(integration, begin)
 
 

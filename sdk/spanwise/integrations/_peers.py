@@ -33,20 +33,27 @@ class Peers:
         self._modules = tuple(place.format(name=name) for place in _PLACES)
         self._instrumentors: dict[str, list[Any]] = {}
 
-    def are_tracing(self) -> bool:
-        """Tells whether another instrumentor has patched the library now."""
+    def at_work(self) -> str | None:
+        """Returns the module of an instrumentor that has patched the library now, if there is one."""
         loaded = sys.modules
         for module in self._modules:
             if module in loaded and self._is_at_work(module, loaded[module]):
-                say_once(
-                    f"peer {module}",
-                    "spanwise: %s already traces %s; Spanwise leaves these calls to it. "
-                    "Its spans are recorded as they are; uninstrument it to get ours.",
-                    module,
-                    self._name,
-                )
-                return True
-        return False
+                return module
+        return None
+
+    def are_tracing(self) -> bool:
+        """Tells whether another instrumentor has patched the library now, and logs the first time."""
+        module = self.at_work()
+        if module is None:
+            return False
+        say_once(
+            f"peer {module}",
+            "spanwise: %s already traces %s; Spanwise leaves these calls to it. "
+            "Its spans are recorded as they are; uninstrument it to get ours.",
+            module,
+            self._name,
+        )
+        return True
 
     def _is_at_work(self, name: str, module: Any) -> bool:
         classes = self._instrumentors.get(name)

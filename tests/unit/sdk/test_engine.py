@@ -314,3 +314,8 @@ def test_a_reader_that_fails_does_not_reach_the_application(client, pipeline, mo
         assert client.ask(object()) is not None  # the reader expects a string
     assert list(guard.faults().values()) != []
     assert len([record for record in caplog.records if record.name == "spanwise"]) == 1
+
+
+async def test_a_coroutine_that_is_never_awaited_is_called_by_the_methods_name(client, pipeline):
+    assert client.aask("hi").__qualname__ == "Client.aask"
+    assert (await client.aask("hi")).words == "hi"
