@@ -10,7 +10,7 @@ from spanwise_collector.ingest.batch import Batch
 from spanwise_collector.ingest.cost import Pricer
 from spanwise_collector.ingest.normalise import normalise
 from spanwise_collector.ingest.sampling import sample_weight
-from spanwise_collector.ingest.scrub import scrub_span
+from spanwise_collector.ingest.scrub import scrub_spans
 from spanwise_collector.model import AnyValue, Span
 
 _DAY_NS = 86_400 * 1_000_000_000
@@ -43,6 +43,8 @@ class Pipeline:
                 kept.append(span)
             else:
                 self._refuse(batch, span, now_ns)
+        if self.scrub is not None:
+            scrub_spans(kept, self.scrub)
         batch.spans = kept
         return batch
 
@@ -55,8 +57,6 @@ class Pipeline:
         found = normalise(span)
         if span.trace_state:
             span.sample_weight = sample_weight(span.trace_state)
-        if self.scrub is not None:
-            scrub_span(span, self.scrub)
         self.pricer.price(span, found)
 
     def _refuse(self, batch: Batch, span: Span, now_ns: int) -> None:

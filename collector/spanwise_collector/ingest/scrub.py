@@ -4,13 +4,15 @@ Content is JSON text, and a replacement inside it must leave it JSON: when it do
 as a number), the value is scrubbed piece by piece instead.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import orjson
 
+from spanwise import redact
 from spanwise_collector.ingest.json_text import dumps, loads
 from spanwise_collector.ingest.normalise import is_content_key
+from spanwise_collector.ingest.suspects import suspects
 from spanwise_collector.model import AnyValue, Span
 
 Scrub = Callable[[str], str]
@@ -18,24 +20,30 @@ _JSON_FIELDS = ("input_messages", "output_messages", "documents")
 """Always JSON."""
 _TEXT_FIELDS = ("tool_arguments", "tool_result", "input_text", "output_text", "status_message")
 """JSON or plain text."""
+_FIELDS = _JSON_FIELDS + _TEXT_FIELDS
 
 
-def scrub_span(span: Span, scrub: Scrub) -> None:
-    """Replaces secrets in a span's content, its events, and content left in its attributes; in place."""
-    for field in _JSON_FIELDS:
-        if content := getattr(span, field):
-            scrubbed = scrub(content)
-            if scrubbed != content:
-                setattr(span, field, _still_json(content, scrubbed, scrub))
-    for field in _TEXT_FIELDS:
-        if content := getattr(span, field):
-            scrubbed = scrub(content)
-            if scrubbed != content:
-                is_json = content[:1] in "{["
-                setattr(span, field, _still_json(content, scrubbed, scrub) if is_json else scrubbed)
-    _scrub_attributes(span.attributes, scrub)
-    for event in span.events:
-        _scrub_attributes(event.attributes, scrub)
+def scrub_spans(spans: Sequence[Span], scrub: Scrub) -> None:
+    """Replaces secrets in content: the spans' own, their events', and what attributes still hold; in place."""
+    places = [
+        (span, field, content) for span in spans for field in _FIELDS if (content := getattr(span, field))
+    ]
+    found: Iterable[int] = range(len(places))
+    if scrub is redact.scrub:
+        found = suspects([content for _, _, content in places])
+    for place in found:
+        span, field, content = places[place]
+        scrubbed = scrub(content)
+        if scrubbed != content:
+            is_json = field in _JSON_FIELDS or content[:1] in "{["
+            setattr(span, field, _still_json(content, scrubbed, scrub) if is_json else scrubbed)
+    # Content was moved out of the attributes; most batches have no key left that may hold some.
+    keys = set(filter(is_content_key, set().union(*(span.attributes for span in spans))))
+    for span in spans:
+        if keys and not keys.isdisjoint(span.attributes):
+            _scrub_attributes(span.attributes, scrub)
+        for event in span.events:
+            _scrub_attributes(event.attributes, scrub)
 
 
 def _scrub_attributes(attributes: dict[str, AnyValue], scrub: Scrub) -> None:
