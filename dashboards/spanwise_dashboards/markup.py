@@ -3,13 +3,14 @@
 import hashlib
 from collections.abc import Mapping
 from datetime import timezone, tzinfo
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
-from markupsafe import Markup, escape
+from markupsafe import Markup
 
 from spanwise._version import __version__
 from spanwise_dashboards import format as fmt
@@ -123,6 +124,6 @@ def environment() -> Environment:
         visible=text.visible,
         plain=text.plain,
         json=jsonview.markup,
-        escape_all=escape,
+        quote_path=partial(quote, safe=""),
     )
     return made

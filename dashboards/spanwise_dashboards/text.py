@@ -88,7 +88,7 @@ _TELLING = re.compile(
     r'"(?:question|query|input|prompt|text|message|content|task|user_input|messages)"\s*:\s*(?:\[\s*)?'
     r'(?:\{[^{}]*?"content"\s*:\s*)?"((?:[^"\\]|\\.)*)'
 )
-_ANY_STRING = re.compile(r'[:\[,]\s*"((?:[^"\\]|\\.)*)')
+_ANY_STRING = re.compile(r'[:\[,]\s*"((?:[^"\\]|\\.)*)(?:"(?!\s*:)|$)')
 _ESCAPES = {"n": " ", "t": " ", "r": " ", '"': '"', "\\": "\\", "/": "/"}
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import urlencode
+from urllib.parse import quote, urlencode
 
 from spanwise_collector.model import Span, SpanOutline
 from spanwise_dashboards import format as fmt
@@ -98,7 +98,7 @@ def header(rows: Sequence[Row], root: Span, rollup: Rollup) -> dict[str, Any]:
 
 def _pills(root: Span, rollup: Rollup) -> list[tuple[str, str, str]]:
     """(label, value, link) of what the root says about the trace; values that are not there are left out."""
-    session = f"/sessions/{urlencode({'': root.conversation_id})[1:]}" if root.conversation_id else ""
+    session = f"/sessions/{quote(root.conversation_id, safe='')}" if root.conversation_id else ""
     prompt = root.prompt_name + (f"@{root.prompt_version}" if root.prompt_version else "")
     pills = [
         ("session", root.conversation_id, session),

@@ -44,6 +44,7 @@ class Rollup:
     span_count: int
     error_count: int
     call_count: int
+    priced_count: int
     unpriced_count: int
     input_tokens: int | None
     output_tokens: int | None
@@ -154,6 +155,7 @@ def roll_up(spans: Sequence[SpanOutline]) -> Rollup:
         span_count=len(spans),
         error_count=sum(span.status == "error" for span in spans),
         call_count=len(billable),
+        priced_count=len(costs),
         unpriced_count=sum(span.cost_usd is None and span.cost_status == "unpriced" for span in billable),
         input_tokens=sum(inputs) if inputs else None,
         output_tokens=sum(outputs) if outputs else None,

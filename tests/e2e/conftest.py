@@ -132,7 +132,12 @@ def start_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[
     def start(*arguments: str, **environment: str) -> Server:
         port, folder = free_port(), tmp_path_factory.mktemp("data")
         clean = {k: v for k, v in os.environ.items() if not k.startswith(("OTEL_", "SPANWISE_"))}
-        command = [sys.executable, "-c", "import sys; from spanwise.cli import main; sys.exit(main())", "serve"]
+        command = [
+            sys.executable,
+            "-c",
+            "import sys; from spanwise.cli import main; sys.exit(main())",
+            "serve",
+        ]
         command += ["--port", str(port), "--data-dir", str(folder), *arguments]
         process = subprocess.Popen(command, env={**clean, **environment}, stdout=subprocess.PIPE)
         server = Server(f"http://127.0.0.1:{port}", process, folder)

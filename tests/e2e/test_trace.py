@@ -100,22 +100,20 @@ def test_the_tree_works_by_keyboard(shop, failed: str, open_page: Callable[..., 
     expect(page.locator("[data-tree-found]")).to_have_text("2 found")
 
 
-def test_twenty_thousand_spans_open_at_once_and_scroll(shop, make_trace, chat_attributes, open_page):
-    trace = make_trace()
+def test_twenty_thousand_spans_open_at_once_and_scroll(start_server, make_trace, chat_attributes, open_page):
+    server, trace = start_server(), make_trace()
     made, dice = [""], random.Random(7)
     model = chat_attributes("gpt-4.1-mini", "How far?", "Far.")
     for number in range(20_000):
         parent = made[dice.randrange(max(1, number - 30), number + 1)] if number else ""
         held = model if number % 3 == 1 else {}
         error = "failed" if number == 19_000 else ""
-        made.append(
-            trace.span(f"step {number}", parent=parent, at_ms=number, ms=50, error=error, **held)
-        )
-    shop.send(trace)
+        made.append(trace.span(f"step {number}", parent=parent, at_ms=number, ms=50, error=error, **held))
+    server.send(trace)
     page = open_page()
-    page.goto(f"{shop.url}/sessions")  # the scripts and styles are in the cache, as they are for a user
+    page.goto(f"{server.url}/sessions")  # the scripts and styles are in the cache, as they are for a user
     started = time.perf_counter()
-    page.goto(f"{shop.url}/traces/{trace.trace_id}")
+    page.goto(f"{server.url}/traces/{trace.trace_id}")
     expect(items(page).first).to_be_visible()
     opened = time.perf_counter() - started
     assert opened < OPEN_S, f"{opened:.2f} s to open 20,000 spans"
