@@ -164,6 +164,7 @@ class CallRecording:
         except Exception as error:  # noqa: BLE001  readers meet foreign objects
             guard.fault("reading an answer", error)
         finally:
+            self.state = None
             self._end_span()
 
     def _end_span(self) -> None:

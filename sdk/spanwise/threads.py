@@ -4,6 +4,7 @@ A thread gets the context of the code that started it, a pool's task that of the
 pool's own worker threads get none: they outlive the call that happened to start them.
 """
 
+import concurrent.futures
 import contextlib
 import threading
 from collections.abc import Callable
@@ -19,6 +20,9 @@ from spanwise.suppression import attach, detach, get_current
 
 _OWN_THREADS = ("spanwise", "Otel")
 """Names of threads that export: whose span they were started under means nothing."""
+
+_OTHER_INTERPRETERS: Any = getattr(concurrent.futures, "InterpreterPoolExecutor", ())
+"""Python 3.14's thread pool whose tasks are pickled: a context cannot be."""
 
 _patches: list[Patch] = []
 
@@ -52,7 +56,7 @@ def _submit(
     wrapped: Callable[..., "Future[Any]"], executor: ThreadPoolExecutor, args: tuple[Any, ...], kwargs: Any
 ) -> "Future[Any]":
     context = get_current()
-    if not context or not args or current() is None:
+    if not context or not args or current() is None or isinstance(executor, _OTHER_INTERPRETERS):
         return wrapped(*args, **kwargs)
     return wrapped(_Carrier(context, args[0]), *args[1:], **kwargs)
 

@@ -11,6 +11,7 @@ arguments, and costs next to nothing while Spanwise is off.
 
 import inspect
 import json
+import logging
 from collections.abc import Callable, Mapping, Sequence
 from contextvars import ContextVar
 from typing import Any, TypeVar, overload
@@ -25,6 +26,8 @@ from spanwise.snapshot import snapshot
 from spanwise.steps import Step
 from spanwise.suppression import attach, detach, get_current
 from spanwise.wrapping import Opener, Scope, wrapped_function
+
+logger = logging.getLogger("spanwise")
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -232,9 +235,9 @@ class _Run(Step):
         try:
             first = vectors[0]
             count = len(first) if hasattr(first, "__len__") else len(vectors)
-        except (TypeError, IndexError, KeyError):
-            return  # not a vector and not a list of vectors: there is nothing to count
-        self.set_attribute(semconv.EMBEDDINGS_DIMENSION_COUNT, count)
+            self.set_attribute(semconv.EMBEDDINGS_DIMENSION_COUNT, count)
+        except Exception as error:  # noqa: BLE001  a foreign object that is not a list of vectors
+            logger.debug("spanwise: no dimensions in %s: %r", type(vectors).__name__, error)
 
 
 def _parameter_names(function: Any) -> tuple[str, ...]:
@@ -294,14 +297,16 @@ def context(
         semconv.PROMPT_NAME: prompt,
         semconv.PROMPT_VERSION: prompt_version,
     }
-    attributes: dict[str, AttributeValue] = {
-        key: str(value) for key, value in given.items() if value is not None
-    }
-    if tags:
-        attributes[semconv.TAGS] = [tags] if isinstance(tags, str) else [str(tag) for tag in tags]
-    for name, value in metadata.items():
-        if value is not None:
-            attributes[semconv.METADATA_PREFIX + name] = _attribute(value)
+    attributes: dict[str, AttributeValue] = {}
+    try:
+        attributes.update({key: str(value) for key, value in given.items() if value is not None})
+        if tags:
+            attributes[semconv.TAGS] = [tags] if isinstance(tags, str) else [str(tag) for tag in tags]
+        for name, value in metadata.items():
+            if value is not None:
+                attributes[semconv.METADATA_PREFIX + name] = _attribute(value)
+    except Exception as error:  # noqa: BLE001  values of the app are read in here
+        guard.fault("reading the values of context()", error)
     return Ambient(attributes)
 
 

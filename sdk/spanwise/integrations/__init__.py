@@ -60,8 +60,6 @@ class _Installation:
     detail: str = ""
     is_active: bool = False
     patches: dict[str, Patch] = field(default_factory=dict)
-    hooked: set[str] = field(default_factory=set)
-    """Modules that an import hook was registered for; hooks cannot be taken back, only ignored."""
     missing: set[str] = field(default_factory=set)
 
 
@@ -155,13 +153,8 @@ def _install(item: _Installation, *, is_named: bool) -> None:
         return
     item.is_active = True
     item.state = PATCHED if item.patches else WAITING
-    for target in item.integration.targets:
-        module = target.path.partition(":")[0]
-        if target.path not in item.patches and module not in item.hooked:
-            item.hooked.add(module)
-            when_imported(module, functools.partial(_patch_module, item, module))
-        elif module in item.hooked and target.path not in item.patches:
-            _patch_if_imported(item, module)
+    for module in {target.path.partition(":")[0] for target in item.integration.targets}:
+        when_imported(module, functools.partial(_patch_module, item, module))
 
 
 def _obstacle(integration: Integration) -> tuple[str, str]:
@@ -181,15 +174,11 @@ def _obstacle(integration: Integration) -> tuple[str, str]:
     return "", ""
 
 
-def _patch_if_imported(item: _Installation, module_name: str) -> None:
-    import sys
-
-    if module_name in sys.modules:
-        _patch_module(item, module_name, sys.modules[module_name])
-
-
 def _patch_module(item: _Installation, module_name: str, module: Any) -> None:
-    """Patches the targets of one module that has just been imported, or was imported before."""
+    """Patches the targets of one module that has just been imported, or was imported before.
+
+    Import hooks cannot be taken back, so this may be called when it is not wanted any more, and twice.
+    """
     with _lock:
         if not item.is_active:
             return

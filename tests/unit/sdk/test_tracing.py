@@ -13,7 +13,7 @@ from opentelemetry import trace
 from opentelemetry.trace import SpanKind, StatusCode
 
 import spanwise
-from spanwise import semconv
+from spanwise import guard, semconv
 
 
 @spanwise.step
@@ -541,3 +541,46 @@ def test_suppressed_instrumentation_makes_no_spans(client, pipeline):
     client.ask("hi")
     otel.detach(token)
     assert pipeline.spans == []
+
+
+# --- foreign objects ---
+
+
+class Hostile:
+    """Fails at whatever is asked of it."""
+
+    def __getattr__(self, name):
+        raise RuntimeError("do not ask")
+
+    def __getitem__(self, key):
+        raise RuntimeError("do not index")
+
+    def __str__(self):
+        raise RuntimeError("do not print")
+
+    __repr__ = __str__
+
+    def __bool__(self):
+        raise RuntimeError("do not test")
+
+    def __eq__(self, other):
+        raise RuntimeError("do not compare")
+
+    __hash__ = None
+
+
+@pytest.mark.parametrize("kind", ["workflow", "agent", "step", "tool", "retriever", "embedding"])
+@pytest.mark.parametrize("shape", [lambda value: value, lambda value: [value], lambda value: {"x": value}])
+def test_a_hostile_argument_or_result_reaches_the_application_unharmed(pipeline, monkeypatch, kind, shape):
+    monkeypatch.setattr(guard, "is_strict", False)
+    given = shape(Hostile())
+
+    @getattr(spanwise, kind)
+    def same(value):
+        return value
+
+    with spanwise.context(user_id=given, tags=given, thing=given), spanwise.span("block") as block:
+        block.set_input(given)
+        block.set_output(given)
+        assert same(given) is given
+    assert len(pipeline.spans) == 2
