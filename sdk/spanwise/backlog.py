@@ -41,6 +41,7 @@ class Backlog:
     Args:
         max_bytes: Memory that waiting spans may take.
         encode: What turns an ended span into an encoded one.
+        on_work: Called before the worker is woken by a put; sees to it that there is one.
         max_spans: Bound in number too, for who sets ``OTEL_BSP_MAX_QUEUE_SIZE``.
         batch_spans: Spans a batch.
     """
@@ -49,6 +50,7 @@ class Backlog:
         self,
         max_bytes: int,
         encode: Callable[[EndedSpan], EncodedSpan],
+        on_work: Callable[[], None],
         max_spans: int | None = None,
         batch_spans: int = BATCH_SPANS,
     ) -> None:
@@ -56,6 +58,7 @@ class Backlog:
         self._max_spans = max_spans
         self._batch_spans = batch_spans
         self._encode = encode
+        self._on_work = on_work
         self.reset()
 
     def reset(self) -> None:
@@ -111,6 +114,7 @@ class Backlog:
             self._ended_bytes = before + size
             count = len(self._ended)
         if count in (1, self._batch_spans) or before < BATCH_BYTES <= before + size:
+            self._on_work()
             self.wake()
         return True
 

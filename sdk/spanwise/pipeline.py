@@ -81,10 +81,12 @@ class Pipeline:
         self._lock = threading.RLock()
         self._content = ContentTable(config.max_queue_bytes)
         encoder = Encoder(named_in_code(config))
-        self._backlog = Backlog(config.max_queue_bytes, encoder.encode, _max_queue_spans(), _batch_spans())
+        self._backlog = Backlog(
+            config.max_queue_bytes, encoder.encode, self._ensure_worker, _max_queue_spans(), _batch_spans()
+        )
         self._delivery = Delivery(config, Sender(config), encoder, self._backlog)
         self._worker = Worker(self._backlog, self._delivery, _delay_s(), PATIENCE_S)
-        self._selection = SpanSelection(self._backlog, self._content, self._ensure_worker)
+        self._selection = SpanSelection(self._backlog, self._content)
         self._provider: object | None = None
         self._tracer: Tracer = NoOpTracer()
         self._own_provider: TracerProvider | None = None

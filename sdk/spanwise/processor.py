@@ -38,13 +38,11 @@ class SpanSelection:
     Args:
         backlog: Where ended spans wait for export.
         content: Where the content of live spans waits.
-        on_put: Called after each put; sees to it that a worker runs.
     """
 
-    def __init__(self, backlog: Backlog, content: ContentTable, on_put: Callable[[], None]) -> None:
+    def __init__(self, backlog: Backlog, content: ContentTable) -> None:
         self._backlog = backlog
         self._content = content
-        self._on_put = on_put
         self._inherited: set[int] = set()
         """Spans that were live when this process was forked."""
         self._parents: dict[int, int] = {}
@@ -92,7 +90,6 @@ class SpanSelection:
         if is_wanted:
             self._mark(_local_parent(span))
             self._backlog.put(EndedSpan(span, content, size + _size_of(span)))
-            self._on_put()
 
     def _mark(self, span_id: int) -> None:
         """Marks a span and those above it, up to the first that is marked already or has no local parent."""

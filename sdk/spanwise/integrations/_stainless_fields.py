@@ -18,8 +18,11 @@ _SENTINELS = frozenset({"NotGiven", "Omit"})
 
 def fields(value: Any) -> Mapping[str, Any]:
     """Returns what an object holds by name, extra fields included; nothing for text, numbers and None."""
-    if type(value) is dict:
-        return value
+    kind = type(value)
+    if kind is dict:
+        return value  # type: ignore[no-any-return]
+    if value is None or kind is str:
+        return _NOTHING
     own: Mapping[str, Any] | None = getattr(value, "__dict__", None)
     if own is None:
         return value if isinstance(value, Mapping) else _NOTHING

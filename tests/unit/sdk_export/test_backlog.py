@@ -24,7 +24,7 @@ def ended(size: int = 1000, name: str = "x") -> EndedSpan:
 
 
 def new(max_bytes: int = 100_000, **options: Any) -> Backlog:
-    return Backlog(max_bytes, Encoder({}).encode, **options)
+    return Backlog(max_bytes, Encoder({}).encode, lambda: None, **options)
 
 
 def drain(backlog: Backlog) -> list[int]:
@@ -117,7 +117,7 @@ def test_a_span_that_cannot_be_encoded_costs_itself_only(monkeypatch: pytest.Mon
             raise ValueError(item.span.name)
         return Encoder({}).encode(item)
 
-    backlog = Backlog(10_000, encode)
+    backlog = Backlog(10_000, encode, lambda: None)
     for name in ("good", "bad", "good"):
         backlog.put(ended(name=name))
     assert drain(backlog) == [2]

@@ -17,9 +17,9 @@ from spanwise.processor import SpanProcessor, SpanSelection
 class Fixture:
     def __init__(self) -> None:
         self.exported: list[str] = []
-        self.backlog = Backlog(10**8, Encoder({}).encode)
+        self.backlog = Backlog(10**8, Encoder({}).encode, lambda: None)
         self.content = ContentTable(10**6)
-        self.selection = SpanSelection(self.backlog, self.content, lambda: None)
+        self.selection = SpanSelection(self.backlog, self.content)
         put = self.backlog.put
         self.backlog.put = lambda item: (self.exported.append(item.span.name), put(item))[1]  # type: ignore
         self.processor = SpanProcessor()
