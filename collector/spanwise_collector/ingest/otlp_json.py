@@ -21,6 +21,8 @@ from spanwise_collector.model import AnyValue, Span, SpanEvent, SpanLink
 
 # What a client sends may have any shape, hence Any for every JSON value below.
 Json = Any
+MAX_DEPTH = 48
+"""Levels of lists and maps in an attribute; protobuf's parsers stop at 100 messages, two a level."""
 _KIND_NAMES = {"SPAN_KIND_" + name.upper(): name for name in KINDS[1:]}
 _STATUS_NAMES = {"STATUS_CODE_" + name.upper(): name for name in STATUS_CODES}
 
@@ -44,8 +46,6 @@ def read_traces(body: bytes, project_id: str) -> Batch:
             url = _text(resource_spans.get("schemaUrl"))
             for scope_spans in _objects(resource_spans, "scopeSpans"):
                 _read_scope(scope_spans, resource, url, project_id, result)
-    except RecursionError as error:
-        raise Undecodable("attribute values are nested too deeply: flatten them") from error
     except (ValueError, TypeError, AttributeError) as error:
         raise Undecodable(f"the body has not the shape of OTLP: {error}") from error
     return result
@@ -135,10 +135,19 @@ def _attributes(items: Json) -> dict[str, AnyValue]:
     return found
 
 
-def _any_value(value: Json) -> AnyValue:
+def _any_value(value: Json, depth: int = 0) -> AnyValue:
+    if depth > MAX_DEPTH:
+        raise ValueError(f"an attribute value is nested deeper than {MAX_DEPTH} levels")
     for key, raw in (value or {}).items():
-        reader = _VALUE_READERS.get(key)
-        if reader is not None and raw is not None:
+        if raw is None:
+            continue
+        if key == "arrayValue":
+            return [_any_value(item, depth + 1) for item in raw.get("values") or ()]
+        if key == "kvlistValue":
+            items = raw.get("values") or ()
+            return {_text(item.get("key")): _any_value(item.get("value"), depth + 1) for item in items}
+        reader = _PLAIN_READERS.get(key)
+        if reader is not None:
             return reader(raw)
     return None
 
@@ -150,16 +159,12 @@ def _bytes(raw: Json) -> bytes:
         raise ValueError(f"bytesValue {raw!r:.60} is not base64") from error
 
 
-_VALUE_READERS: dict[str, Callable[[Json], AnyValue]] = {
+_PLAIN_READERS: dict[str, Callable[[Json], AnyValue]] = {
     "stringValue": lambda raw: _text(raw),
     "boolValue": bool,
     "intValue": int,
     "doubleValue": float,  # reads "NaN", "Infinity" and "-Infinity" too
     "bytesValue": _bytes,
-    "arrayValue": lambda raw: [_any_value(item) for item in raw.get("values") or ()],
-    "kvlistValue": lambda raw: {
-        _text(item.get("key")): _any_value(item.get("value")) for item in raw.get("values") or ()
-    },
 }
 
 

@@ -1,5 +1,6 @@
 """One request's bytes to spans that are ready to store: decode, check times, normalise, price, scrub."""
 
+import logging
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -9,10 +10,12 @@ from spanwise_collector.ingest import batch as refusals
 from spanwise_collector.ingest.batch import Batch
 from spanwise_collector.ingest.cost import Pricer
 from spanwise_collector.ingest.normalise import normalise
+from spanwise_collector.ingest.repetition import unbill_repetitions
 from spanwise_collector.ingest.sampling import sample_weight
 from spanwise_collector.ingest.scrub import scrub_spans
 from spanwise_collector.model import AnyValue, Span
 
+_log = logging.getLogger(__name__)
 _DAY_NS = 86_400 * 1_000_000_000
 Resource = tuple[str, str, str]
 """Service, version, environment."""
@@ -38,11 +41,18 @@ class Pipeline:
             if not span.start_ns:
                 span.start_ns = span.end_ns or now_ns
                 span.warnings.append("start_time_missing")
-            if oldest_ns <= span.start_ns <= newest_ns:
-                self._complete(span, now_ns, resources)
-                kept.append(span)
-            else:
+            if not oldest_ns <= span.start_ns <= newest_ns:
                 self._refuse(batch, span, now_ns)
+                continue
+            try:
+                self._complete(span, now_ns, resources)
+            except Exception as error:  # noqa: BLE001 (told to the sender and logged with its trace)
+                # A fault of ours must not cost the sender the other spans, nor make it retry for ever.
+                _log.exception("span %s of trace %s cannot be normalised", span.span_id, span.trace_id)
+                batch.reject(refusals.UNREADABLE, f"span {span.span_id}: {type(error).__name__}")
+            else:
+                kept.append(span)
+        unbill_repetitions(kept)
         if self.scrub is not None:
             scrub_spans(kept, self.scrub)
         batch.spans = kept

@@ -141,7 +141,18 @@ def test_12_what_is_not_otlp_is_undecodable(body: bytes) -> None:
         otlp_json.read_traces(body, "default")
 
 
-def test_nesting_beyond_reason_is_undecodable() -> None:
+@pytest.mark.parametrize(("depth", "rejected"), [(40, 0), (60, 1), (300, 1)])
+def test_nesting_beyond_reason_rejects_that_span_only(depth: int, rejected: int) -> None:
+    deep: Any = {"stringValue": "x"}
+    for _ in range(depth):
+        deep = {"arrayValue": {"values": [deep]}}
+    batch = otlp_json.read_traces(one(attributes=[{"key": "k", "value": deep}]), "default")
+    assert (len(batch.spans), batch.rejected_count) == (1 - rejected, rejected)
+    if rejected:
+        assert "nested deeper" in batch.message
+
+
+def test_nesting_that_no_parser_takes_is_undecodable() -> None:
     deep = '{"arrayValue":{"values":[' * 3000 + "{}" + "]}}" * 3000
     body = one(attributes=[]).replace(b"[]", f'[{{"key":"k","value":{deep}}}]'.encode())
     with pytest.raises(Undecodable):
