@@ -5,7 +5,9 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
+from argon2 import PasswordHasher
 
+from spanwise_collector import auth
 from spanwise_collector.auth import (
     MAX_FAILURES,
     Access,
@@ -16,6 +18,12 @@ from spanwise_collector.auth import (
 )
 from spanwise_collector.ingest.quota import Quota
 from spanwise_collector.settings import Settings
+
+
+@pytest.fixture(autouse=True)
+def quick_hash(monkeypatch: pytest.MonkeyPatch) -> None:
+    """argon2 with its smallest cost: how slow it is by default is not what is tested here."""
+    monkeypatch.setattr(auth, "_hasher", lambda: PasswordHasher(time_cost=1, memory_cost=8, parallelism=1))
 
 
 def access(tmp_path: Path, **fields: object) -> Access:
