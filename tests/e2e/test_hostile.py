@@ -108,7 +108,7 @@ def test_two_megabytes_are_folded_and_loaded_on_demand(server, hostile: str, ope
     long = page.locator("[data-passage]", has_text="lorem ipsum").last
     expect(long).not_to_have_class("txt fold")
     page.wait_for_function(
-        "length => [...document.querySelectorAll('[data-passage]')].some(p => p.textContent.length === length)",
+        "n => [...document.querySelectorAll('[data-passage]')].some(part => part.textContent.length === n)",
         arg=len(LONG),
     )
 
