@@ -185,10 +185,22 @@ class _StepOpener:
         if not run.open(parent):
             return None
         try:
-            run.read_arguments(_by_name(self._names[instance is not None :], args, kwargs))
+            run.read_arguments(self._by_name(instance, args, kwargs))
         except Exception as error:  # noqa: BLE001  foreign objects are read in here
             guard.fault("reading a step's arguments", error)
         return run
+
+    def _by_name(self, instance: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str, Any]:
+        """Returns the arguments by name, without the one that a method is bound to."""
+        names = self._names
+        if instance is not None:
+            names = names[1:]
+        elif names[:1] in (("self",), ("cls",)):  # Python 3.13 binds class methods past the wrapper
+            names, args = names[1:], args[1:]
+        arguments = dict(zip(names, args, strict=False))
+        if len(args) > len(names):
+            arguments["args"] = list(args[len(names) :])
+        return {**arguments, **kwargs}
 
 
 class _Run(Step):
@@ -246,13 +258,6 @@ def _parameter_names(function: Any) -> tuple[str, ...]:
     except (ValueError, TypeError):  # a function written in C may not tell
         return ()
     return tuple(p.name for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD))
-
-
-def _by_name(names: tuple[str, ...], args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str, Any]:
-    arguments = dict(zip(names, args, strict=False))
-    if len(args) > len(names):
-        arguments["args"] = list(args[len(names) :])
-    return {**arguments, **kwargs}
 
 
 def _named(arguments: dict[str, Any], names: tuple[str, ...], kind: Any) -> Any:

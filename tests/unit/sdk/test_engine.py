@@ -317,5 +317,6 @@ def test_a_reader_that_fails_does_not_reach_the_application(client, pipeline, mo
 
 
 async def test_a_coroutine_that_is_never_awaited_is_called_by_the_methods_name(client, pipeline):
-    assert client.aask("hi").__qualname__ == "Client.aask"
-    assert (await client.aask("hi")).words == "hi"
+    coroutine = client.aask("hi")
+    assert coroutine.__qualname__ == "Client.aask"
+    assert (await coroutine).words == "hi"
