@@ -18,10 +18,19 @@ def loads(text: str | bytes) -> Any:
     Raises:
         ValueError: The text is not JSON, or nested beyond what can be read.
     """
+    return parse(text)[0]
+
+
+def parse(text: str | bytes) -> tuple[Any, bool]:
+    """Does what ``loads`` does, and tells whether the text could be read strictly, without any repair.
+
+    Raises:
+        ValueError: The text is not JSON, or nested beyond what can be read.
+    """
     try:
-        return orjson.loads(text)
+        return orjson.loads(text), True
     except orjson.JSONDecodeError:
-        return _forgiving(text)
+        return _forgiving(text), False
 
 
 def dumps(value: object) -> str:

@@ -7,7 +7,7 @@ shapes, lists of strings, and plain text. Parts of unknown type survive unchange
 from typing import Any
 
 from spanwise import messages as shapes
-from spanwise_collector.ingest.json_text import dumps, loads
+from spanwise_collector.ingest.json_text import dumps, loads, parse
 from spanwise_collector.ingest.rules import HIDDEN, Unreadable
 from spanwise_collector.model import AnyValue
 
@@ -27,14 +27,12 @@ def otel_messages(value: AnyValue) -> str | None:
         if not value:
             return None
         try:
-            parsed = loads(value)
+            parsed, is_strict = parse(value)
         except ValueError as error:
             raise Unreadable(f"not JSON: {error}") from error
-        if _is_canonical(parsed) and HIDDEN not in value:
-            stripped = value.strip()
-            # Kept as sent, unless the forgiving reader had to repair it or the old key has to be renamed.
-            if '"result"' not in value and _is_plain(stripped):
-                return stripped
+        # Kept as sent, unless the forgiving reader had to repair it or the old key has to be renamed.
+        if is_strict and _is_canonical(parsed) and HIDDEN not in value and '"result"' not in value:
+            return value.strip()
         value = parsed
     if value is None or value == []:
         return None
@@ -91,10 +89,10 @@ def json_list(value: AnyValue) -> str | None:
         if not value:
             return None
         try:
-            parsed = loads(value)
+            parsed, is_strict = parse(value)
         except ValueError as error:
             raise Unreadable(f"not JSON: {error}") from error
-        if isinstance(parsed, list) and _is_plain(value):
+        if is_strict and isinstance(parsed, list):
             return value
         value = parsed
     if value is None or value == []:
@@ -204,8 +202,3 @@ def _is_canonical(parsed: Any) -> bool:
         isinstance(item, dict) and type(item.get("role")) is str and type(item.get("parts")) is list
         for item in parsed
     )
-
-
-def _is_plain(text: str) -> bool:
-    # Repaired text differs from what was sent: only what the strict reader accepts may be kept as sent.
-    return "\\ud" not in text and "\\uD" not in text and "NaN" not in text and "Infinity" not in text

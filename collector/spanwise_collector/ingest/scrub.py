@@ -24,7 +24,7 @@ _FIELDS = _JSON_FIELDS + _TEXT_FIELDS
 
 
 def scrub_spans(spans: Sequence[Span], scrub: Scrub) -> None:
-    """Replaces secrets in content: the spans' own, their events', and what attributes still hold; in place."""
+    """Replaces secrets in content of spans and events, and in what attributes still hold of it; in place."""
     places = [
         (span, field, content) for span in spans for field in _FIELDS if (content := getattr(span, field))
     ]
