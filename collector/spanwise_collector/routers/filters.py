@@ -5,6 +5,7 @@ from datetime import datetime, timezone
 from typing import Annotated
 
 from fastapi import Depends, Query
+from pydantic import BeforeValidator
 
 from spanwise_collector.errors import BadRequest
 from spanwise_collector.model import STATUSES, TraceFilter
@@ -25,6 +26,14 @@ Time = Annotated[
         examples=["2026-11-22T10:00:00Z"],
     ),
 ]
+
+
+def _absent_when_empty(value: object) -> object:
+    """A form sends every field: one that was left blank is not given."""
+    return None if value == "" else value
+
+
+Amount = Annotated[float | None, BeforeValidator(_absent_when_empty), Query(ge=0)]
 
 
 def parse_time(text: str | None, name: str) -> int | None:
@@ -68,9 +77,9 @@ def trace_filter(
     tag: Exact = None,
     prompt_name: Exact = None,
     q: Annotated[Exact, Query(description="Text in names, ids, messages, inputs or outputs.")] = None,
-    min_duration_ms: Annotated[float | None, Query(ge=0)] = None,
-    max_duration_ms: Annotated[float | None, Query(ge=0)] = None,
-    min_cost_usd: Annotated[float | None, Query(ge=0)] = None,
+    min_duration_ms: Amount = None,
+    max_duration_ms: Amount = None,
+    min_cost_usd: Amount = None,
     is_unpriced: Annotated[
         bool | None, Query(description="Only traces with a call of unknown price.")
     ] = None,

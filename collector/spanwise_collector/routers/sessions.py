@@ -25,7 +25,7 @@ def list_sessions(
     cursor: CursorParam = None,
 ) -> Response:
     """Conversations that have a trace matching the filter."""
-    page = store.list_sessions(project, where, limit=limit, cursor=cursor)
+    page = store.list_sessions(project, where, limit=limit, cursor=cursor or None)
     items = [render.session(item) for item in page.items]
     return render.reply({"items": items, "next_cursor": page.next_cursor})
 

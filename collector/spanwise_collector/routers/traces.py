@@ -25,7 +25,7 @@ def list_traces(
     cursor: CursorParam = None,
 ) -> Response:
     """Any span of a trace must match every condition; without `from` and `to` there is no time limit."""
-    page = store.list_traces(project, where, limit=limit, cursor=cursor)
+    page = store.list_traces(project, where, limit=limit, cursor=cursor or None)
     items = [render.summary(item) for item in page.items]
     return render.reply({"items": items, "next_cursor": page.next_cursor})
 

@@ -144,7 +144,7 @@ async def test_the_list_filters_pages_and_sums(
     assert await ids(q="where is <B>paris") == [0, 1, 2, 3, 4]
     assert await ids(**{"from": str(now - 150_000_000_000)}) == [0, 1]
     assert await ids(to=_rfc3339(now - 150_000_000_000)) == [2, 3, 4]
-    assert await ids(status="", user_id="") == [0, 1, 2, 3, 4]
+    assert await ids(status="", user_id="", min_cost_usd="", is_unpriced="", cursor="") == [0, 1, 2, 3, 4]
 
     seen: list[str] = []
     cursor = None
