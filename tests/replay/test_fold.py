@@ -139,6 +139,8 @@ def chat_pieces(body: dict[str, Any]) -> Any:
                 yield piece(choice, **{key: text})
             for at in range(0, len(text), 5) if isinstance(text, str) else ():
                 yield piece(choice, **{key: text[at : at + 5]})
+        if message.get("annotations"):
+            yield piece(choice, annotations=message["annotations"])
         if message.get("reasoning_details") and not message.get("reasoning"):
             yield piece(choice, reasoning_details=message["reasoning_details"])
         for index, call in enumerate(message.get("tool_calls") or []):

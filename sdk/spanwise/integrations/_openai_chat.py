@@ -12,6 +12,7 @@ from spanwise.integrations._openai_parameters import (
     sampling,
 )
 from spanwise.integrations._openai_parts import (
+    annotated,
     audio_parts,
     call_part,
     content_parts,
@@ -115,6 +116,7 @@ class _ChoiceFold:
     """One choice of a streamed answer."""
 
     __slots__ = (
+        "annotations",
         "audio",
         "calls",
         "is_content_wanted",
@@ -134,6 +136,7 @@ class _ChoiceFold:
         self.parts: list[Part | str] = []
         """Text as it comes, and parts where the server sends its content as a list."""
         self.refusal: list[str] = []
+        self.annotations: list[Any] = []
         self.audio: dict[str, str] = {}
         self.calls: list[_CallFold] = []
         self.legacy: _CallFold | None = None
@@ -160,6 +163,7 @@ class _ChoiceFold:
     def _add_rare(self, delta: Mapping[str, Any]) -> None:
         if delta.get("refusal"):
             self.refusal.append(str(delta["refusal"]))
+        self.annotations += items(delta.get("annotations"))
         if delta.get("function_call"):
             self.legacy = self.legacy or _CallFold(0)
             self.legacy.add({"function": delta["function_call"]})
@@ -187,7 +191,7 @@ class _ChoiceFold:
         parts: list[Part] = []
         if self.thought:
             parts.append(messages.reasoning("".join(self.thought)))
-        parts += _merged(self.parts)
+        parts += annotated(_merged(self.parts), self.annotations)
         if self.refusal:
             parts.append(refusal("".join(self.refusal)))
         parts += audio_parts(self.audio)

@@ -32,7 +32,7 @@ def parts_of(body: Mapping[str, Any]) -> list[Part]:
     thought = reasoning_of(body)
     if thought:
         parts.append(messages.reasoning(thought))
-    parts += content_parts(body.get("content"))
+    parts += annotated(content_parts(body.get("content")), body.get("annotations"))
     if as_text(body.get("refusal")):
         parts.append(refusal(body["refusal"]))
     parts += audio_parts(fields(body.get("audio")))
@@ -48,6 +48,14 @@ def content_parts(content: Any) -> list[Part]:
     if isinstance(content, str):
         return [messages.text(content)] if content else []
     return [content_part(part) for part in items(content)]
+
+
+def annotated(parts: list[Part], annotations: Any) -> list[Part]:
+    """Returns parts whose last text carries the citations that the answer has beside its content."""
+    texts = [part for part in parts if part["type"] == "text"]
+    if texts and items(annotations):
+        texts[-1]["annotations"] = plain(annotations)
+    return parts
 
 
 def content_part(sent: Any) -> Part:
@@ -163,7 +171,9 @@ def _file(part: Mapping[str, Any]) -> Part | None:
 
 def _text(part: Mapping[str, Any]) -> Part | None:
     content = part.get("text")
-    return messages.text(content) if isinstance(content, str) else None
+    return (
+        annotated([messages.text(content)], part.get("annotations"))[0] if isinstance(content, str) else None
+    )
 
 
 _CONTENT = {

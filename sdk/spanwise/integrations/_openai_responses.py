@@ -139,7 +139,7 @@ class ResponseFold:
         kind = body.get("type")
         if kind in _PIECES:
             place = _PIECES[kind]
-            index = body.get(_INDEXES[place]) or 0
+            index = body.get(_INDEXES.get(place, "")) or 0
             self._pieces.setdefault((body.get("output_index") or 0, place, index), []).append(body["delta"])
         elif kind in ("response.output_item.added", "response.output_item.done"):
             self._items[body.get("output_index") or 0] = body.get("item")
@@ -197,9 +197,8 @@ _INDEXES = {
     "refusal": "content_index",
     "summary": "summary_index",
     "thought": "content_index",
-    "arguments": "output_index",
-    "input": "output_index",
 }
+"""The field that numbers the parts of one kind within an item; arguments have no parts."""
 _LISTS = {
     "text": ("content", "output_text"),
     "refusal": ("content", "refusal"),

@@ -135,6 +135,8 @@ def test_anthropic_completion() -> None:
     assert _anthropic_complete.read_response(pieces[1] | {"completion": " Hello"}, True) == read
     assert folded(_anthropic_complete, pieces) == read
     assert folded(_anthropic_complete, pieces, False).output_messages is None
+    failed = _anthropic_complete.read_response({"error": {"type": "api_error", "message": "no"}}, True)
+    assert (failed.error_type, failed.error_message) == ("api_error", "no")
 
 
 def test_embeddings_request_is_read_whole() -> None:

@@ -26,6 +26,7 @@ REQUEST: dict[str, Any] = {
                     "file": {"filename": "a.pdf", "file_data": "data:application/pdf;base64,JVBERg=="},
                 },
                 {"type": "video_url", "video_url": {"url": "https://a.test/cat.mp4"}},
+                {"type": "document_url", "document_url": "https://a.test/b.pdf"},
                 {"type": "hologram", "beam": 7},
             ],
         },
@@ -101,6 +102,7 @@ def test_request_is_read_whole() -> None:
                         "content": "JVBERg==",
                     },
                     {"type": "uri", "modality": "video", "mime_type": None, "uri": "https://a.test/cat.mp4"},
+                    {"type": "uri", "modality": "document", "mime_type": None, "uri": "https://a.test/b.pdf"},
                     {"type": "hologram", "beam": 7},
                 ],
             },
@@ -181,6 +183,7 @@ def test_parameters_that_are_default_or_no_such_value_are_left_out(
     assert read_request(sent, True).attributes == attributes | {"openai.api.type": "chat_completions"}
 
 
+CITED = {"type": "url_citation", "url_citation": {"url": "https://a.test", "title": "Cats"}}
 ANSWER: dict[str, Any] = {
     "id": "chatcmpl-1",
     "object": "chat.completion",
@@ -196,6 +199,7 @@ ANSWER: dict[str, Any] = {
             "message": {
                 "role": "assistant",
                 "content": "I look.",
+                "annotations": [CITED],
                 "refusal": None,
                 "reasoning_content": "Hm.",
                 "tool_calls": [
@@ -243,7 +247,7 @@ READ = Response(
             "role": "assistant",
             "parts": [
                 {"type": "reasoning", "content": "Hm."},
-                {"type": "text", "content": "I look."},
+                {"type": "text", "content": "I look.", "annotations": [CITED]},
                 {"type": "tool_call", "id": "c1", "name": "look", "arguments": {"at": [1]}},
                 {"type": "tool_call", "id": "c2", "name": "sql", "arguments": "SELECT 2"},
             ],
@@ -300,7 +304,7 @@ CHUNKS = [
     chunk(delta(0, reasoning_content="H"), delta(1, role="assistant", refusal="N")),
     chunk(delta(0, reasoning_content="m."), system_fingerprint="fp_1", service_tier="default"),
     chunk(delta(0, content="I "), delta(1, refusal="o.")),
-    chunk(delta(0, content="look.")),
+    chunk(delta(0, content="look.", annotations=[CITED])),
     chunk(delta(0, tool_calls=[{"index": 0, "id": "c1", "function": {"name": "look", "arguments": ""}}])),
     chunk(delta(0, tool_calls=[{"index": 0, "function": {"arguments": '{"at"'}}])),
     chunk(delta(0, tool_calls=[{"index": 1, "id": "c2", "type": "custom", "custom": {"name": "sql"}}])),

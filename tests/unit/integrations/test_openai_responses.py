@@ -153,6 +153,40 @@ def test_plain_text_input_is_one_user_message() -> None:
     assert read_request(REQUEST, False).input_messages is None
 
 
+@pytest.mark.parametrize("execution", ["client", "server"])
+def test_tool_search_is_a_call_of_whoever_runs_it(execution: str) -> None:
+    arguments = {"queries": ["weather"]}
+    tools = [{"type": "function", "name": "look"}]
+    asked = {"type": "tool_search_call", "call_id": "s1", "execution": execution, "arguments": arguments}
+    found = {"type": "tool_search_output", "call_id": "s1", "execution": execution, "tools": tools}
+    messages = read_request({"input": [asked, found]}, True).input_messages
+    if execution == "client":
+        assert messages == [
+            {
+                "role": "assistant",
+                "parts": [{"type": "tool_call", "id": "s1", "name": "tool_search", "arguments": arguments}],
+            },
+            {"role": "tool", "parts": [{"type": "tool_call_response", "id": "s1", "response": tools}]},
+        ]
+    else:
+        details = {"type": "tool_search_call", "call_id": "s1", "execution": "server", "arguments": arguments}
+        outcome = {"type": "tool_search_output", "tools": tools}
+        assert messages == [
+            {
+                "role": "assistant",
+                "parts": [
+                    {
+                        "type": "server_tool_call",
+                        "id": "s1",
+                        "name": "tool_search",
+                        "server_tool_call": details,
+                    },
+                    {"type": "server_tool_call_response", "id": "s1", "server_tool_call_response": outcome},
+                ],
+            }
+        ]
+
+
 def test_fetching_a_stored_answer_is_an_operation_of_its_own() -> None:
     assert read_fetch({"id": "resp_1"}, True) == Request(
         operation="fetch_response", provider="openai", attributes={"gen_ai.response.id": "resp_1"}
@@ -167,6 +201,7 @@ USAGE = {
     "input_tokens_details": {"cached_tokens": 40, "cache_write_tokens": 10},
     "output_tokens_details": {"reasoning_tokens": 20},
 }
+CITED = {"type": "url_citation", "url": "https://a.test", "title": "Cats", "start_index": 0, "end_index": 5}
 OUTPUT: list[dict[str, Any]] = [
     {"type": "reasoning", "id": "rs_1", "summary": [{"type": "summary_text", "text": "Search."}]},
     {
@@ -206,7 +241,7 @@ OUTPUT: list[dict[str, Any]] = [
         "status": "completed",
         "role": "assistant",
         "content": [
-            {"type": "output_text", "text": "A cat.", "annotations": []},
+            {"type": "output_text", "text": "A cat.", "annotations": [CITED]},
             {"type": "refusal", "refusal": "No dog."},
         ],
     },
@@ -297,7 +332,7 @@ PARTS: list[dict[str, Any]] = [
         "server_tool_call": {"type": "image_generation_call", "status": "completed"},
     },
     {"type": "blob", "modality": "image", "mime_type": None, "content": "QUJD"},
-    {"type": "text", "content": "A cat."},
+    {"type": "text", "content": "A cat.", "annotations": [CITED]},
     {"type": "refusal", "content": "No dog."},
     {"type": "tool_call", "id": "c1", "name": "look", "arguments": {"at": 1}},
 ]
@@ -376,7 +411,7 @@ STARTED = [
     event("response.output_item.added", output_index=2, item=CALL | {"arguments": ""}),
     event("response.function_call_arguments.delta", item_id="fc_1", output_index=2, delta='{"at"'),
 ]
-SOME_PARTS = [PARTS[0], PARTS[10], PARTS[11]]
+SOME_PARTS = [PARTS[0], {"type": "text", "content": "A cat."}, PARTS[11]]
 
 
 def folded(events: list[Any], wants_content: bool = True) -> Response:
@@ -404,14 +439,26 @@ def test_stream_whose_end_leaves_the_output_out_is_read_from_its_items() -> None
     ]
     response = folded([*STARTED, *done, event("response.completed", response=ANSWER | {"output": []})])
     assert response.output_messages == [
-        {"role": "assistant", "parts": [*SOME_PARTS, PARTS[12]], "finish_reason": "tool_call"}
+        {"role": "assistant", "parts": [PARTS[0], *PARTS[10:]], "finish_reason": "tool_call"}
     ]
     assert response.usage == READ.usage
 
 
+def test_pieces_of_several_summaries_stay_apart() -> None:
+    place = {"item_id": "rs_1", "output_index": 0}
+    started = event("response.output_item.added", output_index=0, item=OUTPUT[0] | {"summary": []})
+    kind = "response.reasoning_summary_text.delta"
+    pieces = [
+        event(kind, **place, summary_index=at, delta=text) for at, text in ((0, "A"), (1, "B"), (1, "C"))
+    ]
+    response = folded([started, *pieces])
+    expected = [{"type": "reasoning", "content": "A"}, {"type": "reasoning", "content": "BC"}]
+    assert response.output_messages == [{"role": "assistant", "parts": expected}]
+
+
 def test_pieces_without_their_item_are_a_message() -> None:
     response = folded([event("response.output_text.delta", **TEXT_PLACE, delta="A cat.")])
-    assert response.output_messages == [{"role": "assistant", "parts": [PARTS[10]]}]
+    assert response.output_messages == [{"role": "assistant", "parts": [SOME_PARTS[1]]}]
 
 
 def test_error_event_is_an_error() -> None:
