@@ -5,7 +5,7 @@ from datetime import datetime, timezone
 from typing import Annotated
 
 from fastapi import Depends, Query
-from pydantic import BeforeValidator
+from pydantic import BeforeValidator, Field
 
 from spanwise_collector.errors import BadRequest
 from spanwise_collector.model import STATUSES, TraceFilter
@@ -33,7 +33,7 @@ def _absent_when_empty(value: object) -> object:
     return None if value == "" else value
 
 
-Amount = Annotated[float | None, BeforeValidator(_absent_when_empty), Query(ge=0)]
+Amount = Annotated[Annotated[float, Field(ge=0)] | None, BeforeValidator(_absent_when_empty), Query()]
 
 
 def parse_time(text: str | None, name: str) -> int | None:
