@@ -154,7 +154,8 @@ class Clock:
         """Returns ``Nov 18 15:00 to Nov 19 15:00``, the day once when it is the same."""
         start, end, now = self.local(from_ns), self.local(to_ns), self.local(self.now_ns)
         if start.date() == end.date():
-            return f"{self._day(start, now)} {start:%H:%M} to {end:%H:%M}"
+            until = f" to {end:%H:%M}" if f"{start:%H:%M}" != f"{end:%H:%M}" else ""
+            return f"{self._day(start, now)} {start:%H:%M}{until}"
         return f"{self._day(start, now)} {start:%H:%M} to {self._day(end, now)} {end:%H:%M}"
 
     @staticmethod

@@ -1,5 +1,7 @@
 """The eight kinds of span that pages draw with an icon, a colour and a name."""
 
+from collections.abc import Iterable
+
 from spanwise import semconv
 
 LLM, WORKFLOW, AGENT, TOOL = "llm", "workflow", "agent", "tool"
@@ -53,3 +55,8 @@ def short_name(name: str, operation: str) -> str:
     if operation in _SPOKEN and name.startswith(f"{operation} "):
         return name[len(operation) + 1 :]
     return name
+
+
+def answering_first(models: Iterable[str]) -> list[str]:
+    """Returns model names once each, those that answer before those that only embed."""
+    return sorted(dict.fromkeys(model for model in models if model), key=lambda model: "embed" in model)

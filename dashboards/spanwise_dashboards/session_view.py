@@ -6,7 +6,7 @@ from decimal import Decimal
 
 from spanwise_collector.model import Span, TraceSummary
 from spanwise_dashboards import chat
-from spanwise_dashboards.kinds import LLM, TOOL, kind_of
+from spanwise_dashboards.kinds import LLM, TOOL, answering_first, kind_of
 from spanwise_dashboards.text import Passage, passage, plain, preview_text
 
 LABELLED_BARS = 10
@@ -156,7 +156,7 @@ def session_view(
         chart=_chart(traces),
         users=_distinct([trace.user_id for trace in traces]),
         services=[plain(name, 80) for name in _distinct([trace.service for trace in traces])],
-        models=[plain(name, 80) for name in _distinct([m for trace in traces for m in trace.models])],
+        models=[plain(name, 80) for name in answering_first(m for trace in traces for m in trace.models)],
         tags=_distinct([tag for trace in traces for tag in trace.tags]),
     )
 
@@ -179,7 +179,7 @@ def _turns(
                 question=passage(question) if question else None,
                 answer=passage(answer) if answer else None,
                 calls=held.calls,
-                models=", ".join(trace.models),
+                models=", ".join(answering_first(trace.models)[:1]),
                 is_error=trace.error_count > 0,
                 error_count=trace.error_count,
                 span_count=trace.span_count,

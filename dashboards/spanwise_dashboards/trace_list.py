@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from spanwise_collector.model import FacetValue, HistogramBucket, Page, TraceSummary
 from spanwise_dashboards import format as fmt
-from spanwise_dashboards.kinds import kind_of, short_name
+from spanwise_dashboards.kinds import answering_first, kind_of, short_name
 from spanwise_dashboards.query import TEXT_FIELDS, PageQuery
 from spanwise_dashboards.text import plain, preview_text
 
@@ -114,7 +114,7 @@ def _row(trace: TraceSummary, longest: int) -> TraceRow:
 
 def _models(models: Sequence[str]) -> str:
     """The model that answered first, an embedder only when there is no other, and how many more."""
-    ranked = sorted(models, key=lambda model: "embed" in model)
+    ranked = answering_first(models)
     return ranked[0] + (f" +{len(ranked) - 1}" if len(ranked) > 1 else "") if ranked else ""
 
 

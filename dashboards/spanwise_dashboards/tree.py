@@ -10,7 +10,7 @@ from typing import Any
 
 from spanwise_collector.model import SpanOutline
 from spanwise_dashboards import format as fmt
-from spanwise_dashboards.kinds import KINDS, kind_of, short_name
+from spanwise_dashboards.kinds import KINDS, answering_first, kind_of, short_name
 from spanwise_dashboards.text import plain
 
 
@@ -161,7 +161,7 @@ def roll_up(spans: Sequence[SpanOutline]) -> Rollup:
         output_tokens=sum(outputs) if outputs else None,
         cost_usd=sum(costs, Decimal(0)) if costs else None,
         first_token_ns=last.time_to_first_chunk_ns if last else None,
-        models=list(dict.fromkeys(span.model for span in spans if span.model)),
+        models=answering_first(span.model for span in spans),
     )
 
 

@@ -80,7 +80,7 @@ class Application:
             return
         if status != 0:
             print(f"The example application failed with exit code {status}; see above.", file=sys.stderr)
-        print(f"Look at the traces: {url}\n  Stop it with Ctrl+C.", flush=True)
+        print(f"Look at the traces: {url}/traces?range=1h\n  Stop it with Ctrl+C.", flush=True)
         if self._options.seconds is not None:
             time.sleep(self._options.seconds)
             os.kill(os.getpid(), signal.SIGINT)
