@@ -34,10 +34,24 @@ import zstandard
 # Names in the URL that are not settings.
 _RESERVED = frozenset(
     ("query", "query_id", "database", "session_id", "session_timeout", "session_check", "user", "password")
-    + ("default_format", "client_protocol_version", "enable_http_compression", "wait_end_of_query", "compress")
-    + ("send_progress_in_http_headers", "http_headers_progress_interval_ms", "role", "quota_key", "buffer_size")
+    + (
+        "default_format",
+        "client_protocol_version",
+        "enable_http_compression",
+        "wait_end_of_query",
+        "compress",
+    )
+    + (
+        "send_progress_in_http_headers",
+        "http_headers_progress_interval_ms",
+        "role",
+        "quota_key",
+        "buffer_size",
+    )
 )
-_INSERT = re.compile(r"^\s*INSERT\s+INTO\s+(?P<target>.*?)\s+FORMAT\s+(?P<format>\w+)\s*$", re.IGNORECASE | re.DOTALL)
+_INSERT = re.compile(
+    r"^\s*INSERT\s+INTO\s+(?P<target>.*?)\s+FORMAT\s+(?P<format>\w+)\s*$", re.IGNORECASE | re.DOTALL
+)
 _FORMAT = re.compile(r"\bFORMAT\s+(\w+)\s*$", re.IGNORECASE)
 _STATUS = {60: 404, 81: 404, 373: 500, 516: 403, 159: 408}
 
@@ -88,7 +102,9 @@ class Engine:
             return
         with self.lock:
             if name in self.sessions:
-                raise ServerError(373, f"Session {name} is locked by a concurrent client. (SESSION_IS_LOCKED)")
+                raise ServerError(
+                    373, f"Session {name} is locked by a concurrent client. (SESSION_IS_LOCKED)"
+                )
             self.sessions.add(name)
         try:
             yield
@@ -129,7 +145,9 @@ def _insert(connection: Any, insert: "re.Match[str]", payload: bytes) -> Result:
     with tempfile.NamedTemporaryFile(suffix=".insert") as file:
         file.write(payload)
         file.flush()
-        connection.query(f"INSERT INTO {insert['target']} FROM INFILE '{file.name}' FORMAT {insert['format']}")
+        connection.query(
+            f"INSERT INTO {insert['target']} FROM INFILE '{file.name}' FORMAT {insert['format']}"
+        )
     return Result(b"", "")
 
 

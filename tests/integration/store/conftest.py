@@ -24,7 +24,10 @@ def http_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     command = [sys.executable, str(Path(__file__).with_name("clickhouse_http.py"))]
     folder = tmp_path_factory.mktemp("http") / "engine"
     process = subprocess.Popen(
-        [*command, str(folder), "spanwise", "secret"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        [*command, str(folder), "spanwise", "secret"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
     )
     try:
         port = process.stdout.readline().strip()

@@ -46,7 +46,9 @@ def test_a_trace_that_arrives_between_pages_shifts_nothing(store, project, new_s
     first = store.list_traces(project, TraceFilter(), limit=3)
     store.insert_spans([new_span(50, 1), new_span(51, 1)])
     second = store.list_traces(project, TraceFilter(), limit=3, cursor=first.next_cursor)
-    assert [trace.trace_id for trace in first.items + second.items] == [f"{n:032x}" for n in (6, 5, 4, 3, 2, 1)]
+    assert [trace.trace_id for trace in first.items + second.items] == [
+        f"{n:032x}" for n in (6, 5, 4, 3, 2, 1)
+    ]
     assert second.next_cursor is None
 
 

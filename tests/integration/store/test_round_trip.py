@@ -152,7 +152,10 @@ _VALUES = st.recursive(
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(batch=st.lists(st.dictionaries(st.text(), _VALUES, max_size=6), min_size=1, max_size=5))
 def test_any_attributes_come_back(store, project, new_span, batch):
-    spans = [new_span(1, index, attributes=attributes, resource=attributes) for index, attributes in enumerate(batch)]
+    spans = [
+        new_span(1, index, attributes=attributes, resource=attributes)
+        for index, attributes in enumerate(batch)
+    ]
     store.insert_spans(spans)
     found = store.read_trace(project, spans[0].trace_id)[: len(batch)]
     assert [(span.attributes, span.resource) for span in found] == [(item, item) for item in batch]
