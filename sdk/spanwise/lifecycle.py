@@ -8,6 +8,7 @@ from typing import Any
 from spanwise import integrations, runtime, threads
 from spanwise.capture import Capture
 from spanwise.config import CaptureMode, Config
+from spanwise.suppression import has_provider
 
 logger = logging.getLogger("spanwise")
 
@@ -116,4 +117,7 @@ def _start(config: Config) -> None:
 
     if config.propagate_threads:
         threads.install()
-    runtime.install(runtime.Runtime(config, Pipeline(config), Capture(config)))
+    pipeline = Pipeline(config)
+    runtime.install(runtime.Runtime(config, pipeline, Capture(config)))
+    if has_provider() and not config.isolated:
+        pipeline.tracer()  # listen at once: GenAI spans of other instrumentations are recorded too

@@ -123,6 +123,6 @@ def _foreign(value: Any, depth: int, text: Text, field: str) -> object:
     name = f"{kind.__module__}.{kind.__qualname__}"
     if isinstance(shape, tuple):
         return f"<{name} {' x '.join(str(size) for size in shape)}>"
-    if isinstance(value, type) or callable(value):
-        return f"<{getattr(value, '__module__', '')}.{getattr(value, '__qualname__', name)}>"
+    if isinstance(getattr(value, "__qualname__", None), str):  # a class or function
+        return f"<{value.__module__}.{value.__qualname__}>"
     return f"<{name}>"

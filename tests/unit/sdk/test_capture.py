@@ -3,6 +3,7 @@
 import dataclasses
 import datetime
 import enum
+import functools
 import json
 import math
 import types
@@ -94,6 +95,7 @@ def test_values_become_plain(value, plain):
 
 def test_foreign_objects_are_named_and_their_code_is_not_run():
     assert capture().content(Lazy()).endswith("test_capture.Lazy>")
+    assert capture().content(functools.partial(len)) == "<functools.partial>"
     assert capture().content(Array()).endswith("test_capture.Array 2 x 3>")
 
 
