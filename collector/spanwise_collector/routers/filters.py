@@ -81,7 +81,9 @@ def trace_filter(
     max_duration_ms: Amount = None,
     min_cost_usd: Amount = None,
     is_unpriced: Annotated[
-        bool | None, Query(description="Only traces with a call of unknown price.")
+        bool | None,
+        BeforeValidator(_absent_when_empty),
+        Query(description="Only traces with a call of unknown price."),
     ] = None,
 ) -> TraceFilter:
     """Reads the filter of a request; an empty parameter is "not given".
