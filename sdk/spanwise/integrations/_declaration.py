@@ -21,6 +21,8 @@ class Call:
     kwargs: dict[str, Any]
     wants_content: bool
     """False when content is not recorded: readers then leave messages, tools and inputs out."""
+    memo: Any = None
+    """For the reader alone: what one of its functions found and a later one needs."""
 
 
 class Recording(Protocol):

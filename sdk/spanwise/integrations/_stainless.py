@@ -70,7 +70,8 @@ class _Readers:
 
     def accepts(self, call: Call) -> bool:
         options = request_options(call)
-        return self.find(options.method, options.url) is not None
+        call.memo = self.find(options.method, options.url)
+        return call.memo is not None
 
     def read_request(self, call: Call) -> Request:
         endpoint, named = self._endpoint(call)
@@ -102,10 +103,11 @@ class _Readers:
         return response
 
     def _endpoint(self, call: Call) -> tuple[Endpoint, dict[str, str]]:
-        options = request_options(call)
-        found = self.find(options.method, options.url)
-        if found is None:
+        """The endpoint as found before the call: clients for Bedrock rewrite the address as they send."""
+        if call.memo is None and not self.accepts(call):
+            options = request_options(call)
             raise LookupError(f"no endpoint is declared for {options.method} {options.url}")
+        found: tuple[Endpoint, dict[str, str]] = call.memo
         return found
 
 

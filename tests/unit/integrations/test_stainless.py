@@ -166,6 +166,17 @@ def test_request_has_server_provider_and_what_extra_body_added() -> None:
     assert (request.is_stream, request.model, request.attributes["gen_ai.request.top_k"]) == (True, "m", 3)
 
 
+def test_answer_is_read_although_the_client_rewrote_the_address() -> None:
+    """The clients for Bedrock and Vertex do, in place, with the model taken out of the body."""
+    options = Options("post", "/v1/messages", {"model": "m", "messages": []})
+    asked = call(options, OpenAI(api_key="k", base_url="http://localhost:8000"))
+    assert ANTHROPIC.accepts(asked)
+    assert ANTHROPIC.read_request(asked).model == "m"
+    options.url = "/model/m/invoke"
+    assert ANTHROPIC.read_response({"id": "msg_1"}, asked).id == "msg_1"
+    assert ANTHROPIC.new_state(asked).fold.response().id is None
+
+
 def test_client_of_azure_tells_the_provider_behind_a_gateway() -> None:
     client = AzureOpenAI(api_key="k", api_version="1", azure_endpoint="http://gate.test")
     request = OPENAI.read_request(call(Options("post", "/embeddings", {"model": "m"}), client))
