@@ -5,17 +5,21 @@ small as HTTP/1.1 allows, so that what is measured is the client. Prints both po
 """
 
 import asyncio
+import itertools
 import json
 import re
 
-ANSWER_WORDS = 120
+ANSWER = (
+    "A traced call takes a little longer than a bare one: the request is read, a span is started, and when "
+    "the answer has come, it is read too. Most of that is done while the network would have been waited for "
+    "anyway, and the rest, encoding and sending, happens in the background.\n\n"
+) * 3
 _STREAM_LENGTH = re.compile(rb'"max_tokens": ?(\d+)')
 _SPAN_ID = b"\x12\x08"
 
 
 def answer() -> bytes:
-    """Returns a chat completion of about 700 characters of content."""
-    text = " ".join(f"word{number}" for number in range(ANSWER_WORDS))
+    """Returns a chat completion of about 800 characters of content."""
     return json.dumps(
         {
             "id": "chatcmpl-benchmark",
@@ -25,7 +29,7 @@ def answer() -> bytes:
             "choices": [
                 {
                     "index": 0,
-                    "message": {"role": "assistant", "content": text},
+                    "message": {"role": "assistant", "content": ANSWER},
                     "finish_reason": "stop",
                     "logprobs": None,
                 }
@@ -52,9 +56,10 @@ def stream(chunks: int) -> bytes:
         "model": "gpt-4o-mini-2024-07-18",
         "system_fingerprint": "fp_benchmark",
     }
+    words = itertools.islice(itertools.cycle(ANSWER.split()), chunks)
     events = [
-        {**head, "choices": [{"index": 0, "delta": {"content": f" word{n}"}, "finish_reason": None}]}
-        for n in range(chunks)
+        {**head, "choices": [{"index": 0, "delta": {"content": f" {word}"}, "finish_reason": None}]}
+        for word in words
     ]
     events.append({**head, "choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}]})
     return (
@@ -83,8 +88,8 @@ class Http(asyncio.Protocol):
             self._received = rest[size:]
             kind, body = self.reply(head, rest[:size])
             self._transport.write(
-                b"HTTP/1.1 200 OK\r\nx-spanwise: benchmark\r\ncontent-type: %b\r\ncontent-length: %d\r\n\r\n%b"
-                % (kind, len(body), body)
+                b"HTTP/1.1 200 OK\r\nx-spanwise: benchmark\r\n"
+                b"content-type: %b\r\ncontent-length: %d\r\n\r\n%b" % (kind, len(body), body)
             )
 
     def reply(self, head: bytes, body: bytes) -> tuple[bytes, bytes]:

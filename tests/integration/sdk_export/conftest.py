@@ -240,6 +240,8 @@ def run_app(tmp_path: Any) -> Callable[..., Done]:
         path = tmp_path / "app.py"
         path.write_text(textwrap.dedent(prelude) + textwrap.dedent(script))
         inherited = {name: value for name, value in os.environ.items() if not name.startswith("OTEL_")}
+        # Python says of every fork of a process with threads that it may deadlock; not what is tested here.
+        inherited["PYTHONWARNINGS"] = "ignore:This process:DeprecationWarning"
         began = time.monotonic()
         done = subprocess.run(
             [sys.executable, str(path)],

@@ -217,7 +217,7 @@ def test_a_call_takes_no_longer_while_the_endpoint_is_away(
         record(pipeline)
         slowest = max(slowest, time.perf_counter() - began)
     hold.set()
-    assert slowest < 0.25
+    assert slowest < 0.9, "a call waited for the endpoint, which takes a second to give up"
 
 
 def test_memory_is_bounded_and_what_does_not_fit_is_counted_and_said_once(
