@@ -20,6 +20,8 @@ _MILLION = Decimal(1_000_000)
 _NS = 1_000_000_000
 _DAY_NS = 86_400 * _NS
 MAX_KNOWN = 8192
+MAX_MODEL_CHARS = 256
+"""Longer names are no models; looking for them would cost time."""
 
 PROVIDER_IDS = {
     "azure.ai.openai": "azure",
@@ -161,23 +163,33 @@ class PriceTable:
         return None if found is None else found.at(start_ns)
 
     def _look_up(self, key: tuple[str, str, str]) -> _Model | None:
-        from genai_prices import __version__
-        from genai_prices.data_snapshot import get_snapshot
-
-        provider, model, tier = key
-        provider_id = None if provider in NO_PROVIDERS else PROVIDER_IDS.get(provider, provider)
         with self._lock:
-            found: _Model | None = None
-            try:
-                # No network: the snapshot that is bundled with the installed package.
-                owner, info = get_snapshot().find_provider_model(model, None, provider_id, None)
-                found = _Model(owner, info, tier, __version__)
-            except LookupError:
-                pass  # answered with None: the span is marked as unpriced
+            found = _find(*key) if len(key[1]) <= MAX_MODEL_CHARS else None
             if len(self._known) >= MAX_KNOWN:
                 self._known.clear()
             self._known[key] = found
         return found
+
+
+def _find(provider: str, model: str, tier: str) -> _Model | None:
+    # The library's own lookup remembers every name it does not know, for ever; its parts do not.
+    from genai_prices import __version__
+    from genai_prices.data_snapshot import find_provider_by_id, get_snapshot
+
+    providers = get_snapshot().providers  # bundled with the installed package: no network
+    model = model.lower()
+    if provider in NO_PROVIDERS:
+        head, slash, rest = model.partition("/")
+        owner = find_provider_by_id(providers, head) if slash else None
+        if owner is not None:
+            model = rest
+        else:
+            matching = (item for item in providers if item.model_match and item.model_match.is_match(model))
+            owner = next(matching, None)
+    else:
+        owner = find_provider_by_id(providers, PROVIDER_IDS.get(provider, provider))
+    info = owner.find_model(model, all_providers=providers) if owner is not None else None
+    return None if info is None else _Model(owner, info, tier, __version__)
 
 
 def _changes(model: Any) -> Sequence[int] | None:

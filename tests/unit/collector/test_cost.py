@@ -149,6 +149,24 @@ def test_a_framework_is_no_provider_the_models_name_tells(provider: str, ingest:
     assert ingest(attributes).cost_usd == Decimal("0.0025")
 
 
+def test_a_gateways_model_name_carries_its_provider(ingest: Ingest) -> None:
+    litellm = {
+        **CHAT,
+        "gen_ai.provider.name": "litellm",
+        "gen_ai.request.model": "anthropic/claude-sonnet-4-5",
+    }
+    assert "anthropic/claude-sonnet-4-5" in ingest({**litellm, **usage(input_tokens=9)}).price_source
+
+
+def test_unknown_models_are_not_remembered_for_ever() -> None:
+    table = PriceTable()
+    for number in range(9000):
+        assert table.find("acme", f"model-{number}", "", at("2026-11-01")) is None
+    assert table.find("openai", "x" * 1_000_000, "", at("2026-11-01")) is None
+    assert len(table._known) <= 8192
+    assert not get_snapshot()._provider_misses
+
+
 def test_an_absurd_count_is_flagged_and_does_not_break_the_column(ingest: Ingest) -> None:
     span = ingest({**CHAT, **usage(input_tokens=2**60)})
     assert (span.cost_usd, span.cost_status) == (None, "unpriced")
