@@ -5,6 +5,7 @@ from typing import Any
 
 from spanwise import messages
 from spanwise.integrations._openai_items import server_tool_call, server_tool_response
+from spanwise.integrations._openai_parts import passed_on
 from spanwise.integrations._stainless_fields import as_text, fields, items, joined, plain
 from spanwise.messages import Message, Part
 
@@ -19,7 +20,7 @@ def blocks(content: Any) -> list[Part]:
     """Returns the parts of text or of a list of blocks."""
     if isinstance(content, str):
         return [messages.text(content)] if content else []
-    return [block_part(block) for block in items(content)]
+    return [block_part(block) for block in items(content) if block is not None]
 
 
 def block_part(sent: Any) -> Part:
@@ -33,7 +34,7 @@ def block_part(sent: Any) -> Part:
         return read(block)
     if kind.endswith("_tool_result"):
         return _server_result(kind, block)
-    return plain(sent)
+    return passed_on(sent)
 
 
 def tool_definition(sent: Any) -> dict[str, Any]:

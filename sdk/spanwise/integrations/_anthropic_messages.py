@@ -116,7 +116,7 @@ class MessageFold:
             if self._wants_content:
                 self._block(body).add(fields(body.get("delta")))
         elif kind == "content_block_start":
-            self._blocks[body.get("index") or 0] = _BlockFold(fields(body.get("content_block")))
+            self._blocks[as_count(body.get("index")) or 0] = _BlockFold(fields(body.get("content_block")))
         elif kind == "message_start":
             self._message |= fields(body.get("message"))
             self._add_usage(self._message.get("usage"))
@@ -137,7 +137,7 @@ class MessageFold:
         return response
 
     def _block(self, body: Mapping[str, Any]) -> "_BlockFold":
-        index = body.get("index") or 0
+        index = as_count(body.get("index")) or 0
         found = self._blocks.get(index)
         if found is None:
             found = self._blocks[index] = _BlockFold({"type": "text"})
@@ -163,7 +163,7 @@ class _BlockFold:
         if kind == "citations_delta":
             self._citations.append(delta.get("citation"))
             return
-        source, place = _DELTAS.get(kind or "", ("", ""))
+        source, place = _DELTAS.get(str(kind), ("", ""))
         piece = delta.get(source)
         if isinstance(piece, str):
             self._pieces.setdefault(place, []).append(piece)
@@ -172,7 +172,9 @@ class _BlockFold:
         block = dict(self._start)
         for place, pieces in self._pieces.items():
             content = "".join(pieces)
-            block[place] = _arguments(content) if place == "input" else (block.get(place) or "") + content
+            block[place] = (
+                _arguments(content) if place == "input" else (as_text(block.get(place)) or "") + content
+            )
         if self._citations:
             block["citations"] = [*items(block.get("citations")), *self._citations]
         return block

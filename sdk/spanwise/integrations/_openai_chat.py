@@ -156,7 +156,7 @@ class _ChoiceFold:
         thought = reasoning_of(delta)
         if thought:
             self.thought.append(thought)
-        for call in delta.get("tool_calls") or ():
+        for call in items(delta.get("tool_calls")):
             self._call(fields(call))
         self._add_rare(delta)
 
@@ -229,9 +229,9 @@ class ChatFold:
             return
         body = fields(chunk)
         self._add_head(body)
-        for each in body.get("choices") or ():
+        for each in items(body.get("choices")):
             choice = fields(each)
-            index = choice.get("index") or 0
+            index = as_count(choice.get("index")) or 0
             fold = self._choices.get(index)
             if fold is None:
                 fold = self._choices[index] = _ChoiceFold(self._wants_content)

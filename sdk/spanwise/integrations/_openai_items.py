@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from spanwise import messages
-from spanwise.integrations._openai_parts import content_parts, tool_output
+from spanwise.integrations._openai_parts import content_parts, passed_on, tool_output
 from spanwise.integrations._stainless_fields import as_text, fields, items, joined, plain
 from spanwise.messages import Message, Part
 
@@ -47,7 +47,7 @@ def item_parts(item: Mapping[str, Any]) -> list[Part]:
         return [_client_call(kind, item)]
     if kind.endswith("_call") or kind == "mcp_list_tools":
         return _server_call(kind, item)
-    return [plain(item)]
+    return [passed_on(item)]
 
 
 def _sent_item(item: Mapping[str, Any]) -> tuple[str, list[Part]]:

@@ -47,7 +47,13 @@ def content_parts(content: Any) -> list[Part]:
     """Returns the parts of a ``content`` field: text, a list of parts, or null."""
     if isinstance(content, str):
         return [messages.text(content)] if content else []
-    return [content_part(part) for part in items(content)]
+    return [content_part(part) for part in items(content) if part is not None]
+
+
+def passed_on(sent: Any) -> Part:
+    """Returns a part of a type that is not known here, unchanged as far as it is a part at all."""
+    part = plain(sent)
+    return part if isinstance(part, dict) and "type" in part else {"type": "unknown", "content": part}
 
 
 def annotated(parts: list[Part], annotations: Any) -> list[Part]:
@@ -64,7 +70,7 @@ def content_part(sent: Any) -> Part:
         return messages.text(sent)
     part = fields(sent)
     read = _CONTENT.get(str(part.get("type")))
-    return (read(part) if read else None) or plain(sent)
+    return (read(part) if read else None) or passed_on(sent)
 
 
 def tool_output(content: Any) -> Any:

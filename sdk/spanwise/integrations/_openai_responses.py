@@ -97,7 +97,7 @@ def _finish_reason(body: Mapping[str, Any], output: Sequence[Any]) -> str | None
     if status == "incomplete":
         why = as_text(fields(body.get("incomplete_details")).get("reason"))
         return semconv.fold_finish_reason(why or status)
-    if status == "completed" and any(fields(item).get("type") in _CALLS for item in output):
+    if status == "completed" and any(str(fields(item).get("type")) in _CALLS for item in output):
         return "tool_call"
     return semconv.fold_finish_reason(status)
 
@@ -136,15 +136,15 @@ class ResponseFold:
     def add(self, event: Any) -> None:
         """Adds one event."""
         body = fields(event)
-        kind = body.get("type")
-        if kind in _PIECES:
-            place = _PIECES[kind]
-            index = body.get(_INDEXES.get(place, "")) or 0
-            self._pieces.setdefault((body.get("output_index") or 0, place, index), []).append(body["delta"])
+        kind, at = str(body.get("type")), as_count(body.get("output_index")) or 0
+        place = _PIECES.get(kind)
+        if place is not None:
+            index = as_count(body.get(_INDEXES.get(place, ""))) or 0
+            self._pieces.setdefault((at, place, index), []).append(as_text(body.get("delta")) or "")
         elif kind in ("response.output_item.added", "response.output_item.done"):
-            self._items[body.get("output_index") or 0] = body.get("item")
+            self._items[at] = body.get("item")
             if kind == "response.output_item.done":
-                self._forget(body.get("output_index") or 0)
+                self._forget(at)
         elif body.get("response") is not None:
             self._answer = body["response"]
         elif kind == "error":

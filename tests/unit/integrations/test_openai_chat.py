@@ -495,3 +495,17 @@ def test_failure_inside_of_a_success_is_an_error(failure: Any, kind: str, messag
 def test_odd_answers_are_read_as_far_as_they_go(odd: Any) -> None:
     assert isinstance(read_response(odd, True), Response)
     assert isinstance(folded([odd]), Response)
+
+
+@pytest.mark.parametrize(
+    ("content", "parts"),
+    [
+        ([None, "a"], [{"type": "text", "content": "a"}]),
+        ([{"no": "type"}], [{"type": "unknown", "content": {"no": "type"}}]),
+        ([7], [{"type": "unknown", "content": 7}]),
+        (7, []),
+    ],
+)
+def test_content_that_is_no_list_of_parts_is_kept_as_it_is(content: Any, parts: Any) -> None:
+    sent = {"messages": [{"role": "user", "content": content}]}
+    assert read_request(sent, True).input_messages == [{"role": "user", "parts": parts}]
