@@ -64,19 +64,7 @@ def instrument(
         "propagate_threads": propagate_threads,
         **settings,
     }
-    config = Config.from_env(**given)
-    if config.disabled:
-        return
-    with _lock:
-        integrations.instrument(*names)
-        active = runtime.current()
-        if active is None:
-            _start(config)
-        elif active.config != config and any(value is not None for value in given.values()):
-            logger.warning(
-                "spanwise: instrument() was called again with other settings; they are ignored. "
-                "Call spanwise.uninstrument() first to change them."
-            )
+    _switch_on(names, Config.from_env(**given), is_configured=any(v is not None for v in given.values()))
 
 
 def uninstrument(*names: str) -> None:
@@ -110,6 +98,21 @@ def shutdown(timeout_s: float | None = None) -> bool:
     with _lock:
         active = runtime.install(None)
     return True if active is None else active.pipeline.shutdown(timeout_s)
+
+
+def _switch_on(names: tuple[str, ...], config: Config, *, is_configured: bool) -> None:
+    if config.disabled:
+        return
+    with _lock:
+        integrations.instrument(*names)
+        active = runtime.current()
+        if active is None:
+            _start(config)
+        elif is_configured and active.config != config:
+            logger.warning(
+                "spanwise: instrument() was called again with other settings; they are ignored. "
+                "Call spanwise.uninstrument() first to change them."
+            )
 
 
 def _start(config: Config) -> None:
