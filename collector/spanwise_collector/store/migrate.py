@@ -30,10 +30,12 @@ class Migration:
         """The checksum of the file as it is."""
         return hashlib.sha256(self.text.encode()).hexdigest()
 
-    def statements(self, *, is_replicated: bool) -> list[str]:
-        """Split into statements, with the engine's prefix filled in."""
+    def statements(self, *, is_replicated: bool, is_embedded: bool = False) -> list[str]:
+        """Split into statements, with what depends on the engine filled in."""
         source = Template(without_comments(self.text)).substitute(
-            replicated="Replicated" if is_replicated else ""
+            replicated="Replicated" if is_replicated else "",
+            # See the configuration in ``embedded``; a server of someone else's has LZ4 as its default.
+            text_codec="Default" if is_embedded else "ZSTD(3)",
         )
         return [part.strip() for part in re.split(r";[ \t]*(?:\n|$)", source) if part.strip()]
 
@@ -77,7 +79,9 @@ def migrate(engine: Engine, migrations: list[Migration] | None = None) -> list[i
     _check_applied(wanted, applied)
     missing = [migration for migration in wanted if migration.version not in applied]
     for migration in missing:
-        for text in migration.statements(is_replicated=engine.settings.is_replicated):
+        for text in migration.statements(
+            is_replicated=engine.settings.is_replicated, is_embedded=engine.connections.is_embedded
+        ):
             engine.command(text, "migrate")
         engine.write(
             statement("record_migration"),

@@ -9,7 +9,7 @@ from spanwise_collector.store import values
 def span_from_row(row: tuple[Any, ...]) -> Span:
     """Build the span that was inserted from a row of ``queries/read_spans.sql``, whose columns are fixed."""
     plain, (start_ns, duration_ns), maps, rest = row[:-11], row[-11:-9], row[-9:-4], row[-4:]
-    fields = dict(zip(_PLAIN, plain, strict=True))
+    fields = dict(zip(PLAIN_FIELDS, plain, strict=True))
     attributes: dict[str, Any] = {**maps[0], **maps[1], **maps[2], **maps[3]}
     for key, text in maps[4].items():
         attributes[key] = values.decode(text)
@@ -27,7 +27,7 @@ def span_from_row(row: tuple[Any, ...]) -> Span:
 
 
 # In the order of queries/read_spans.sql; a test compares the two.
-_PLAIN = (
+PLAIN_FIELDS = (
     "project_id",
     "trace_id",
     "span_id",

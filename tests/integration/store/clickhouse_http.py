@@ -2,10 +2,10 @@
 
 The engine is the real one; only the socket is ours. It serves what ``clickhouse-connect`` uses: statements in
 the body or the URL, bound parameters in the URL or a form, settings, query ids, inserts in any format,
-compressed bodies both ways, sessions that are locked while in use, basic authentication, and errors with their
-``X-ClickHouse-Exception-Code``.
+compressed bodies both ways, sessions that are locked while in use, basic authentication, and errors with
+their ``X-ClickHouse-Exception-Code``.
 
-Run as ``python clickhouse_http.py FOLDER [USER PASSWORD]``; prints its port and serves until its input closes.
+Run as ``python clickhouse_http.py FOLDER [USER PASSWORD]``: prints its port, serves until its input closes.
 """
 
 import base64
@@ -33,21 +33,32 @@ import zstandard
 
 # Names in the URL that are not settings.
 _RESERVED = frozenset(
-    ("query", "query_id", "database", "session_id", "session_timeout", "session_check", "user", "password")
-    + (
-        "default_format",
-        "client_protocol_version",
-        "enable_http_compression",
-        "wait_end_of_query",
-        "compress",
-    )
-    + (
-        "send_progress_in_http_headers",
-        "http_headers_progress_interval_ms",
-        "role",
-        "quota_key",
-        "buffer_size",
-    )
+    {
+        *(
+            "query",
+            "query_id",
+            "database",
+            "session_id",
+            "session_timeout",
+            "session_check",
+            "user",
+            "password",
+        ),
+        *(
+            "default_format",
+            "client_protocol_version",
+            "enable_http_compression",
+            "wait_end_of_query",
+            "compress",
+        ),
+        *(
+            "send_progress_in_http_headers",
+            "http_headers_progress_interval_ms",
+            "role",
+            "quota_key",
+            "buffer_size",
+        ),
+    }
 )
 _INSERT = re.compile(
     r"^\s*INSERT\s+INTO\s+(?P<target>.*?)\s+FORMAT\s+(?P<format>\w+)\s*$", re.IGNORECASE | re.DOTALL
@@ -177,7 +188,7 @@ class Handler(BaseHTTPRequestHandler):
             self._authenticate()
             request = self._request(body)
             result = self.engine.run(request)
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - whatever the engine raises is the answer
             text = str(error)
             code = int(re.search(r"Code: (\d+)", text)[1]) if "Code: " in text else 1002
             text = text[text.find("Code: ") :]

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from spanwise_collector.model import Span
 from spanwise_collector.store import Store, StoreSettings
 

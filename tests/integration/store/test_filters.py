@@ -1,11 +1,12 @@
 """Filters: which traces match, checked against a model in Python; hostile values are only values."""
 
-import random
+import uuid
 from decimal import Decimal
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
+
 from spanwise_collector.errors import BadRequest
 from spanwise_collector.model import TraceFilter
 
@@ -200,7 +201,7 @@ def test_a_hostile_value_is_only_a_value(store, project, new_span, hostile):
 
 
 def test_an_id_that_is_no_id_is_refused(store, project):
-    for hostile in ("", "' OR 1=1", "g" * 32, "1" * 31, "１" * 32):
+    for hostile in ("", "' OR 1=1", "g" * 32, "1" * 31, "\uff11" * 32):
         with pytest.raises(BadRequest):
             store.read_trace(project, hostile)
         with pytest.raises(BadRequest):
@@ -263,14 +264,18 @@ def _matches(spans, where):
     )
 
 
-@settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=10,
+    deadline=None,
+    phases=[Phase.generate],  # each example asks an engine some twenty times: report the first, do not shrink
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
 @given(
     world=st.lists(st.lists(_SPANS, min_size=1, max_size=4), min_size=1, max_size=8),
     filters=st.lists(_FILTERS, min_size=1, max_size=4),
-    seed=st.integers(0, 2**32),
 )
-def test_every_method_agrees_with_the_model(store, project, new_span, world, filters, seed):
-    own = f"{project}-{seed}-{random.random()}"
+def test_every_method_agrees_with_the_model(store, project, new_span, world, filters):
+    own = f"{project}-{uuid.uuid4()}"
     traces = dict(enumerate(world, 1))
     store.insert_spans(
         [

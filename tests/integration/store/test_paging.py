@@ -1,6 +1,7 @@
 """Pages neither repeat nor skip a row, whatever ties and whatever arrives between them."""
 
 import pytest
+
 from spanwise_collector.errors import BadRequest
 from spanwise_collector.model import TraceFilter
 

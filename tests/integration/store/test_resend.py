@@ -5,6 +5,7 @@ from dataclasses import replace
 from decimal import Decimal
 
 import pytest
+
 from spanwise_collector.model import TraceFilter
 
 HOUR_NS = 3600 * 10**9

@@ -6,6 +6,7 @@ from decimal import Decimal
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+
 from spanwise_collector.model import SpanEvent, SpanLink, TraceFilter
 from spanwise_collector.store import PoisonError
 
@@ -149,7 +150,11 @@ _VALUES = st.recursive(
 )
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=30,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
 @given(batch=st.lists(st.dictionaries(st.text(), _VALUES, max_size=6), min_size=1, max_size=5))
 def test_any_attributes_come_back(store, project, new_span, batch):
     spans = [

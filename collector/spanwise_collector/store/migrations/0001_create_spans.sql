@@ -67,14 +67,15 @@ CREATE TABLE IF NOT EXISTS spans
     normaliser_version UInt16 CODEC(ZSTD(1)),
 
     -- What people wrote and models answered: most of the bytes, read only for the spans that are shown.
-    input_messages String CODEC(ZSTD(3)),
-    output_messages String CODEC(ZSTD(3)),
-    tool_definitions String CODEC(ZSTD(3)),
-    tool_arguments String CODEC(ZSTD(3)),
-    tool_result String CODEC(ZSTD(3)),
-    documents String CODEC(ZSTD(3)),
-    input_text String CODEC(ZSTD(3)),
-    output_text String CODEC(ZSTD(3)),
+    -- The embedded engine is told to compress new parts lightly and merged ones with ZSTD(3); a server always does.
+    input_messages String CODEC(${text_codec}),
+    output_messages String CODEC(${text_codec}),
+    tool_definitions String CODEC(${text_codec}),
+    tool_arguments String CODEC(${text_codec}),
+    tool_result String CODEC(${text_codec}),
+    documents String CODEC(${text_codec}),
+    input_text String CODEC(${text_codec}),
+    output_text String CODEC(${text_codec}),
 
     -- Raw attributes, each value in the map of its type, so that it comes back as it was sent.
     -- attributes_json holds the rest: arrays, nested maps, bytes, empty values, integers beyond 64 bits.
@@ -87,8 +88,8 @@ CREATE TABLE IF NOT EXISTS spans
     -- A process sends the same resource with each span: one dictionary entry instead of a map a row.
     resource LowCardinality(String) COMMENT 'typed JSON' CODEC(ZSTD(1)),
     scope_attributes LowCardinality(String) COMMENT 'typed JSON' CODEC(ZSTD(1)),
-    events String COMMENT 'typed JSON' CODEC(ZSTD(3)),
-    links String COMMENT 'typed JSON' CODEC(ZSTD(3)),
+    events String COMMENT 'typed JSON' CODEC(${text_codec}),
+    links String COMMENT 'typed JSON' CODEC(${text_codec}),
 
     -- A user's or a conversation's spans lie together in time: most granules can be left out.
     INDEX conversation_index conversation_id TYPE bloom_filter(0.01) GRANULARITY 4,
