@@ -30,6 +30,8 @@ from spanwise_collector.otlp_status import Encoding, encoding_of, failure, succe
 from spanwise_collector.settings import Settings
 
 _log = logging.getLogger(__name__)
+READ_TIMEOUT_S = 120.0
+"""A sender that stops in the middle of its body must not hold its place for ever."""
 _INLINE_BYTES = 16 * 1024
 """Plain bodies up to this size are decoded on the event loop: a thread would cost more than the work."""
 
@@ -113,14 +115,18 @@ class Receiver:
         if length.isdecimal() and int(length) > limit:
             raise _Refusal(413, f"the body has {length} bytes, the limit is {limit}: send smaller batches")
         pieces: list[bytes] = []
-        size = 0
-        async for piece in request.stream():
-            size += len(piece)
-            if size > limit:
-                raise _Refusal(413, f"the body is larger than {limit} bytes: send smaller batches")
-            self._writer.grow(reservation, len(piece))
-            pieces.append(piece)
-        self._metrics.received_bytes.inc(size)
+        try:
+            async with asyncio.timeout(READ_TIMEOUT_S):
+                async for piece in request.stream():
+                    if reservation.size + len(piece) > limit:
+                        raise _Refusal(413, f"the body is larger than {limit} bytes: send smaller batches")
+                    self._writer.grow(reservation, len(piece))
+                    pieces.append(piece)
+        except TimeoutError as error:
+            raise Unavailable(
+                f"the body did not arrive within {READ_TIMEOUT_S:.0f} seconds", fix="send smaller batches"
+            ) from error
+        self._metrics.received_bytes.inc(reservation.size)
         return b"".join(pieces)
 
     async def _decode(self, body: bytes, encoding: Encoding, coding: str, reservation: Reservation) -> Batch:

@@ -19,6 +19,7 @@ from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
+from spanwise_collector import otlp_http
 from spanwise_collector.errors import BadRequest, Unavailable
 from spanwise_collector.model import Span
 
@@ -324,6 +325,21 @@ async def test_43_the_collector_makes_no_spans_about_itself(serve: Any, monkeypa
         assert (await client.post("/v1/traces", content=protobuf(), headers=PROTOBUF)).status_code == 200
         assert (await client.get("/api/v1/traces")).status_code == 200
     assert exporter.get_finished_spans() == ()
+
+
+async def test_a_sender_that_stops_in_the_middle_loses_its_place(
+    serve: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(otlp_http, "READ_TIMEOUT_S", 0.05)
+
+    async def pieces() -> Any:
+        yield b"\x0a"
+        await asyncio.Event().wait()
+
+    async with serve() as client:
+        answer = await client.post("/v1/traces", content=pieces(), headers=PROTOBUF)
+        assert client.app.state.writer._reserved == 0
+    assert (answer.status_code, "retry-after" in answer.headers) == (503, True)
 
 
 async def test_a_client_that_hangs_up_is_no_error_of_ours(
