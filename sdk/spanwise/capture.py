@@ -9,7 +9,8 @@ from collections.abc import Callable
 
 from spanwise import guard
 from spanwise.config import Config
-from spanwise.redact import REDACTED, is_secret_field, scrub
+from spanwise.content import JsonText, encoded
+from spanwise.redact import REDACTED, is_secret_field, may_change, scrub
 from spanwise.snapshot import snapshot
 
 MARK = "… [truncated by spanwise: {kept} of {total} characters]"
@@ -41,6 +42,22 @@ class Capture:
         return snapshot(
             plain, lambda string, field: _cut(string, cap, strings.totals.get(string, len(string)))
         )
+
+    def json(self, value: object) -> JsonText | None:
+        """Returns content as JSON if it can stay as it is, else None: then ``content`` is what to call.
+
+        Nearly all content is made of plain values, within the limit, and has nothing to scrub. That is seen
+        fastest on its JSON, which is the copy at the same time: a third of the cost of ``content``.
+        """
+        if value.__class__ is str or not isinstance(self._scrub, bool):
+            return None
+        try:
+            text = encoded(value)
+        except (TypeError, ValueError, RecursionError):
+            return None
+        if len(text) > self._max_chars or (self._scrub and may_change(text)):
+            return None
+        return text
 
     def text(self, text: str) -> str:
         """Returns a short text that is not content itself, such as an error message, scrubbed."""

@@ -17,6 +17,8 @@ def close_from_finalizer(close: Callable[[], None]) -> None:
     a span needs. So the span is ended by another thread, which is waited for only shortly: not
     long enough to hang, long enough that a span has usually ended when the collector returns.
     """
+    if sys.is_finalizing():  # everything has been exported that can be
+        return
     done = _thread.allocate_lock()
     done.acquire()
 
@@ -28,7 +30,7 @@ def close_from_finalizer(close: Callable[[], None]) -> None:
 
     try:
         _thread.start_new_thread(run, ())
-    except RuntimeError:  # the interpreter is shutting down and starts no more threads
+    except RuntimeError:  # no more threads can be started
         close()
         return
     done.acquire(timeout=_WAIT_S)

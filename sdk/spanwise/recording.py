@@ -210,11 +210,13 @@ class CallRecording:
     def _put_content(self, content: dict[str, object]) -> None:
         if not content:
             return
-        clean = self._runtime.capture.content
-        kept = {key: clean(value) for key, value in content.items()}
-        self._runtime.pipeline.put_content(self.span, kept)
-        if self._event is not None:
+        capture = self._runtime.capture
+        if self._event is None:
+            kept = {key: capture.json(value) or capture.content(value) for key, value in content.items()}
+        else:
+            kept = {key: capture.content(value) for key, value in content.items()}
             self._event.update(kept)
+        self._runtime.pipeline.put_content(self.span, kept)
 
 
 def _name(request: Request) -> str:

@@ -152,7 +152,7 @@ class Step:
 
     def add_item(self, item: Any) -> None:
         """Notes a value that a generator yielded, as part of the output."""
-        if len(self._items) < _MAX_ITEMS:
+        if len(self._items) < _MAX_ITEMS and self.wants_content:
             self._items.append(item)
 
     def end(self) -> None:
@@ -176,6 +176,10 @@ class Step:
             except Exception as fault:  # noqa: BLE001
                 guard.fault("recording an error", fault)
         self.end()
+
+    def __del__(self) -> None:
+        if self._is_open:  # a coroutine or generator that nobody ran
+            close_from_finalizer(self.end)
 
     @property
     def wants_content(self) -> bool:

@@ -229,19 +229,19 @@ class _Run(Step):
             self.set_input(arguments)
 
     def finish(self, result: Any) -> None:
-        """Records what the function returned, or yielded, and ends the span."""
-        output = self.items if result is None and self._items else result
+        """Records what the function returned and ends the span."""
         if self.operation == semconv.OP_EMBEDDINGS:
-            self._count_dimensions(output)
-        elif self._options.capture_output and output is not None:
-            self.set_output(output)
+            self._count_dimensions(result)
+        elif result is not None and self._options.capture_output:
+            self._items.clear()
+            self.set_output(result)
         self.end()
 
-    def fail(self, error: BaseException) -> None:
-        """Records what was yielded before, and ends the span as failed."""
-        if self._items and self._options.capture_output:
+    def end(self) -> None:
+        """Records what a generator yielded and ends the span."""
+        if self._is_open and self._items and self._options.capture_output:
             self.set_output(self.items)
-        super().fail(error)
+        super().end()
 
     def _count_dimensions(self, vectors: Any) -> None:
         try:

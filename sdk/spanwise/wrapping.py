@@ -74,7 +74,7 @@ def wrapped_function(function: F, opener: Opener) -> F:
         raise TypeError(f"only functions and methods can be decorated, not {function!r}")
     if inspect.iscoroutinefunction(plain):
         wrapper = _coroutine_wrapper(opener)
-        wrapper.__qualname__ = plain.__qualname__  # what "was never awaited" shall name
+        wrapper.__qualname__ = getattr(plain, "__qualname__", "call")  # what "was never awaited" shall name
         return cast("F", Traced(function, wrapper))
     if inspect.isgeneratorfunction(plain) or inspect.isasyncgenfunction(plain):
         return cast("F", Traced(function, _generator_wrapper(opener)))
@@ -116,8 +116,11 @@ def _coroutine_wrapper(opener: Opener) -> Callable[..., Any]:
 def _generator_wrapper(opener: Opener) -> Callable[..., Any]:
     def call(wrapped: Any, instance: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         parent = get_current()
-        scope = _Late(lambda: opener(instance, args, kwargs, parent), parent)
-        return _FOLLOWERS[type(result := wrapped(*args, **kwargs))](result, scope)
+        result = wrapped(*args, **kwargs)
+        follow = _FOLLOWERS.get(type(result))
+        if follow is None:  # it only looked like a generator function
+            return result
+        return follow(result, _Late(lambda: opener(instance, args, kwargs, parent), parent))
 
     return call
 

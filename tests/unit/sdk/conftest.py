@@ -15,6 +15,7 @@ from opentelemetry.trace import Span, Tracer
 from spanwise import guard, runtime, semconv, threads
 from spanwise.capture import Capture
 from spanwise.config import Config
+from spanwise.content import decoded
 from spanwise.integrations import _engine, _patch
 from spanwise.integrations._declaration import Call, Integration, Reader, Target
 from spanwise.messages import text
@@ -34,7 +35,8 @@ class MemoryPipeline:
         return self.provider.get_tracer("spanwise")
 
     def put_content(self, span: Span, content: Mapping[str, object]) -> None:
-        self.content.setdefault(span.get_span_context().span_id, {}).update(content)
+        values = {key: decoded(value) for key, value in content.items()}
+        self.content.setdefault(span.get_span_context().span_id, {}).update(values)
 
     def flush(self, timeout_s: float = 30.0) -> bool:
         return True

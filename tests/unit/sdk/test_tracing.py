@@ -1,7 +1,10 @@
 """Decorators, ``span()`` and ``context()`` on every kind of function, and what they record."""
 
 import asyncio
+import contextlib
 import copy
+import functools
+import gc
 import inspect
 import pickle
 import threading
@@ -355,6 +358,41 @@ def test_a_function_that_hands_out_a_generator_is_open_until_that_ends(pipeline)
     assert pipeline.spans == []
     assert list(generator) == ["a", "b"]
     assert pipeline.content_of(pipeline.span())[semconv.STEP_OUTPUT] == "ab"
+
+
+def test_a_generator_that_nobody_reads_ends_its_span_when_it_is_collected(pipeline):
+    @spanwise.step
+    def answer():
+        return (part for part in ("a", "b"))
+
+    answer()
+    gc.collect()
+    assert pipeline.span("answer").status.status_code is StatusCode.UNSET
+
+
+def test_a_decorated_generator_can_be_a_context_manager(pipeline):
+    @contextlib.contextmanager
+    @spanwise.step
+    def connection():
+        try:
+            yield "open"
+        except KeyError:
+            yield_was_interrupted.append(True)
+
+    yield_was_interrupted = []
+    with connection() as state:
+        assert state == "open"
+        raise KeyError
+    assert yield_was_interrupted == [True]
+    assert pipeline.span("connection").status.status_code is StatusCode.UNSET
+
+
+async def test_a_partial_of_a_coroutine_function_can_be_decorated(pipeline):
+    async def add(a, b):
+        return a + b
+
+    assert await spanwise.step(functools.partial(add, 1))(2) == 3
+    assert len(pipeline.spans) == 1
 
 
 async def test_a_cancelled_step_fails(pipeline):
