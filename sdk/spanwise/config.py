@@ -51,8 +51,8 @@ class CaptureMode(Enum):
 class Config:
     """The settings of one pipeline. Build it with ``Config.from_env``."""
 
-    endpoint: str = DEFAULT_ENDPOINT + TRACES_PATH
-    """The full URL that spans are posted to."""
+    endpoint: str = "http://127.0.0.1:4318/v1/traces"
+    """Where spans are posted to; as an argument also a base URL, which ``/v1/traces`` is appended to."""
     is_endpoint_default: bool = True
     """True when nobody named an endpoint: content is then withheld unless Spanwise answers there."""
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
@@ -68,8 +68,11 @@ class Config:
     certificate: str | None = None
     """Path of the PEM file to verify the endpoint with; ``None`` takes the system's authorities."""
     client_key: str | None = None
+    """Path of the PEM file with the key that the client certificate belongs to."""
     client_certificate: str | None = None
+    """Path of the PEM file to show to an endpoint that asks who is calling."""
     capture: CaptureMode = CaptureMode.SPANWISE
+    """Where message content goes; as an argument also True, False or a mode's name."""
     scrub: bool | Callable[[str], str] = True
     """True scrubs content with ``spanwise.redact``; a function scrubs in its place; False leaves it."""
     isolated: bool = False
