@@ -14,6 +14,7 @@ from typing import Any
 
 from opentelemetry.context import Context
 
+from spanwise import guard
 from spanwise.integrations._patch import Patch, apply
 from spanwise.runtime import current
 from spanwise.suppression import attach, detach, get_current
@@ -42,8 +43,10 @@ def uninstall() -> None:
 def _start(wrapped: Callable[[], None], thread: threading.Thread, args: Any, kwargs: Any) -> None:
     context = get_current()
     if context and current() is not None and not _is_long_lived(thread):
-        # On the instance, so that it also covers subclasses with a run() of their own.
-        thread.run = _Carrier(context, thread.run, thread)  # type: ignore[method-assign]
+        try:  # on the instance, so that it also covers subclasses with a run() of their own
+            thread.run = _Carrier(context, thread.run, thread)  # type: ignore[method-assign]
+        except Exception as error:  # noqa: BLE001  a subclass may refuse; its thread then starts without
+            guard.fault("carrying the context into a thread", error)
     wrapped(*args, **kwargs)
 
 

@@ -4,6 +4,7 @@ import asyncio
 import contextvars
 import gc
 import inspect
+import threading
 import traceback
 import weakref
 
@@ -11,6 +12,8 @@ import pytest
 from opentelemetry import _logs, trace
 from opentelemetry.sdk._logs import LoggerProvider
 from opentelemetry.sdk._logs.export import InMemoryLogRecordExporter, SimpleLogRecordProcessor
+from opentelemetry.sdk.trace import SpanProcessor, TracerProvider
+from opentelemetry.sdk.trace.sampling import Decision, Sampler, SamplingResult
 from opentelemetry.trace import SpanKind, StatusCode
 
 import spanwise
@@ -285,6 +288,63 @@ def test_a_stream_left_over_from_a_closed_loop_ends_its_span_silently(client, pi
     gc.collect()
     assert pipeline.span().attributes[semconv.STREAM_INCOMPLETE] is True
     assert caplog.records == []
+
+
+class Recorded(SpanProcessor, Sampler):
+    """A sampler that notes what it is asked, and a processor whose lock is not reentrant."""
+
+    def __init__(self, decision=Decision.RECORD_AND_SAMPLE):
+        self.decision = decision
+        self.seen = []
+        self.lock = threading.Lock()
+        self.ended = threading.Event()
+
+    def should_sample(self, parent_context, trace_id, name, kind=None, attributes=None, *rest, **more):
+        self.seen.append((name, dict(attributes)))
+        return SamplingResult(self.decision, attributes)
+
+    def get_description(self):
+        return "notes what it is asked"
+
+    def on_end(self, span):
+        with self.lock:
+            self.ended.set()
+
+
+def test_a_sampler_sees_what_is_known_at_the_start(client, pipeline):
+    sampler = Recorded()
+    pipeline.provider = TracerProvider(sampler=sampler)
+    with spanwise.context(user_id="u"):
+        client.ask("hi.", stream=True)
+    ((name, attributes),) = sampler.seen
+    assert name == "chat toy-1"
+    assert attributes == {
+        semconv.OPERATION_NAME: "chat",
+        semconv.PROVIDER_NAME: "toy",
+        semconv.REQUEST_MODEL: "toy-1",
+        semconv.REQUEST_STREAM: True,
+        semconv.SERVER_ADDRESS: "127.0.0.1",
+        semconv.SERVER_PORT: 8080,
+        semconv.USER_ID: "u",
+    }
+
+
+def test_nothing_is_kept_of_what_is_not_sampled(client, pipeline):
+    pipeline.provider = TracerProvider(sampler=Recorded(Decision.DROP))
+    client.ask("hi.")
+    assert list(client.ask("a b", stream=True)) == ["a", "b"]
+    assert pipeline.content == {}
+
+
+def test_the_collector_may_end_a_span_while_its_thread_holds_a_lock_that_this_needs(client, pipeline):
+    processor = Recorded()
+    pipeline.provider.add_span_processor(processor)
+    stream = client.ask("a b", stream=True)
+    next(stream)
+    with processor.lock:
+        del stream
+        gc.collect()
+    assert processor.ended.wait(10)
 
 
 # --- events ---

@@ -194,6 +194,7 @@ def test_another_instrumentor_at_work_is_left_to_it_with_one_line(
     library.Client().ask("b.")
     assert pipeline.spans == []
     assert [name in record.getMessage() for record in caplog.records] == [True]
+    assert state().detail == f"its calls are left to {name}"
     other._is_instrumented_by_opentelemetry = False
     library.Client().ask("c.")
     assert len(pipeline.spans) == 1

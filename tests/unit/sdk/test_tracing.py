@@ -16,7 +16,7 @@ from opentelemetry import trace
 from opentelemetry.trace import SpanKind, StatusCode
 
 import spanwise
-from spanwise import guard, semconv
+from spanwise import guard, semconv, threads
 
 
 @spanwise.step
@@ -515,10 +515,10 @@ def test_one_context_object_may_be_in_use_in_many_threads(pipeline):
             pass
         barrier.wait(10)
 
-    threads = [threading.Thread(target=work) for _ in range(4)]
-    for thread in threads:
+    workers = [threading.Thread(target=work) for _ in range(4)]
+    for thread in workers:
         thread.start()
-    for thread in threads:
+    for thread in workers:
         thread.join()
     assert len(pipeline.spans) == 4
     assert not any(semconv.USER_ID in span.attributes for span in pipeline.spans)
@@ -556,6 +556,31 @@ def test_context_and_span_reach_threads_executors_and_tasks(pipeline):
         assert span.attributes[semconv.USER_ID] == "u"
         assert trace.format_span_id(span.parent.span_id) == parent.span_id
     assert pipeline.span("later").parent is None  # a pool's worker thread keeps nothing
+
+
+def test_the_wrappers_of_threads_come_off_again():
+    before = vars(threading.Thread)["start"], vars(ThreadPoolExecutor)["submit"]
+    threads.install()
+    threads.install()
+    assert vars(threading.Thread)["start"] is not before[0]
+    threads.uninstall()
+    assert (vars(threading.Thread)["start"], vars(ThreadPoolExecutor)["submit"]) == before
+
+
+def test_a_thread_that_refuses_a_new_run_starts_all_the_same(pipeline, monkeypatch):
+    monkeypatch.setattr(guard, "is_strict", False)
+    ran = threading.Event()
+
+    class Fixed(threading.Thread):
+        @property
+        def run(self):
+            return ran.set
+
+    with spanwise.span("parent"):
+        thread = Fixed()
+        thread.start()
+        thread.join()
+    assert ran.is_set()
 
 
 def test_threads_can_be_left_alone(start):
