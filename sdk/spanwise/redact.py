@@ -160,6 +160,7 @@ _PHONE_AMERICA = re.compile(
 )
 _NUMBER = rf"\d(?:[ .()\-]{{0,3}}\d){{{_MIN_DIGITS - 1}}}"
 """What every card number and telephone number contains."""
+_NUMBERS = re.compile(_NUMBER)
 
 _SECRET_FIELDS = frozenset(
     {
@@ -181,6 +182,7 @@ _SECRET_FIELDS = frozenset(
         "aws_secret_access_key",
     }
 )
+_SECRET_FIELD = re.compile(rf'"(?i:{"|".join(map(re.escape, sorted(_SECRET_FIELDS)))})":')
 REDACTED = "[redacted]"
 """Stands for the value of a field whose name says that it is secret."""
 
@@ -204,6 +206,24 @@ def scrub(text: str) -> str:
         text = _CARD.sub(_card, text)
         text = _PHONE_AMERICA.sub(_phone, _PHONE_WORLD.sub(_phone, text))
     return text
+
+
+def may_change(json_text: str) -> bool:
+    """Tells whether ``scrub_value`` might change a value, by its JSON; False is certain.
+
+    Everything that the rules look for first is free of characters that JSON escapes, and none of it depends
+    on what stands before: where it is not in the JSON, it is in no string either.
+    """
+    for character, pattern, _ in _PROBED:
+        if character in json_text and pattern.search(json_text):
+            return True
+    for rule in _NEEDLE_RULES:
+        if _contains_any(json_text, rule.needles):
+            return True
+    if "@" in json_text or _SECRET_FIELD.search(json_text):
+        return True
+    digits = len(json_text.encode("utf-8", "replace").translate(None, _NOT_DIGITS))
+    return digits >= _MIN_DIGITS and _NUMBERS.search(json_text) is not None
 
 
 def probe() -> str:

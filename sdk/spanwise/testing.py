@@ -26,6 +26,7 @@ from spanwise import integrations, runtime, semconv, threads
 from spanwise._version import __version__
 from spanwise.capture import Capture
 from spanwise.config import Config
+from spanwise.content import decoded
 from spanwise.resource import new_resource
 
 START_NS = 1_700_000_000_000_000_000
@@ -86,7 +87,8 @@ class Recorder(SpanProcessor):
     def add_content(self, span_id: int, content: Mapping[str, object]) -> None:
         """Keeps the content of an open span."""
         with self._lock:
-            self._content.setdefault(span_id, {}).update(content)
+            values = {key: decoded(value) for key, value in content.items()}
+            self._content.setdefault(span_id, {}).update(values)
 
     def on_start(self, span: SdkSpan, parent_context: Context | None = None) -> None:
         """Is called by the provider."""

@@ -12,6 +12,7 @@ from opentelemetry.trace import Span, Tracer
 from spanwise import integrations, runtime
 from spanwise.capture import Capture
 from spanwise.config import Config
+from spanwise.content import decoded
 
 _FIELDS = {
     "operation": "gen_ai.operation.name",
@@ -45,7 +46,8 @@ class SpanMemory:
         return self.provider.get_tracer("spanwise")
 
     def put_content(self, span: Span, content: Mapping[str, object]) -> None:
-        self.content.setdefault(span.get_span_context().span_id, {}).update(content)
+        values = {key: decoded(value) for key, value in content.items()}
+        self.content.setdefault(span.get_span_context().span_id, {}).update(values)
 
     def flush(self, timeout_s: float = 30.0) -> bool:
         return True
