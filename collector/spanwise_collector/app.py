@@ -28,6 +28,7 @@ from spanwise_collector.errors import BadRequest, CollectorError, NotFound
 from spanwise_collector.gate import Gate, otlp_paths, problem
 from spanwise_collector.ingest.cost import Pricer
 from spanwise_collector.ingest.pipeline import Pipeline
+from spanwise_collector.ingest.suspects import suspects
 from spanwise_collector.ingest.writer import Writer
 from spanwise_collector.metrics import Metrics
 from spanwise_collector.otlp_http import Receiver
@@ -112,6 +113,7 @@ async def _lifespan(app: FastAPI, *, settings: Settings, given: Store | None) ->
 
 def _warm(pricer: Pricer, app: FastAPI) -> None:
     pricer.warm()
+    suspects([""])
     # What a process runner wants done once everything long-lived is loaded.
     when_warm: Callable[[], None] | None = getattr(app.state, "when_warm", None)
     if when_warm is not None:

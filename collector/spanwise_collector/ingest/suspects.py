@@ -7,14 +7,14 @@ hundred to be scrubbed.
 from collections.abc import Sequence
 from functools import cache
 
-import pyarrow as pa
-import pyarrow.compute as pc
-
 from spanwise import redact
 
 
 def suspects(texts: Sequence[str]) -> Sequence[int]:
     """Returns the places of all texts that ``spanwise.redact.scrub`` would change, and of a few others."""
+    import pyarrow as pa  # late, since it would double the time the server takes to start
+    import pyarrow.compute as pc
+
     try:
         found = pc.match_substring_regex(pa.array(texts, pa.large_string()), _pattern())
     except UnicodeEncodeError:  # half a surrogate pair: such text has no UTF-8
