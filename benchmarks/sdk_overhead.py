@@ -12,6 +12,7 @@ own: ``spanwise``, and OpenTelemetry's ``opentelemetry-instrumentation-openai-v2
 import argparse
 import gc
 import json
+import logging
 import os
 import random
 import statistics
@@ -58,12 +59,15 @@ class Spanwise:
         spanwise.instrument("openai", endpoint=sink, service_name="benchmark")
 
     def on(self) -> None:
+        """Traces from now on."""
         self._spanwise.instrument("openai")
 
     def off(self) -> None:
+        """Gives the bare client back."""
         self._spanwise.uninstrument("openai")
 
     def flush(self) -> None:
+        """Sends what was recorded."""
         assert self._spanwise.flush()
 
 
@@ -80,15 +84,20 @@ class OpenAiV2:
 
         self._provider = TracerProvider()
         self._provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter(endpoint=f"{sink}/v1/traces")))
+        # It logs a warning when it is switched on or off twice in a row, which alternating blocks do.
+        logging.disable(logging.WARNING)
         self._instrumentor = OpenAIInstrumentor()
 
     def on(self) -> None:
+        """Traces from now on."""
         self._instrumentor.instrument(tracer_provider=self._provider)
 
     def off(self) -> None:
+        """Gives the bare client back."""
         self._instrumentor.uninstrument()
 
     def flush(self) -> None:
+        """Sends what was recorded."""
         assert self._provider.force_flush()
 
 
@@ -287,7 +296,7 @@ def report(name: str, result: dict[str, Any]) -> Iterator[str]:
         value = Estimate(**result[key])
         digits = 2 if "chunk" in label else 3 if "ratio" in label else 0
         yield (
-            f"  {label:36} {'' if 'ratio' in label else '+'}{value.mean:.{digits}f}"
+            f"  {label:36} {value.mean:{'' if 'ratio' in label else '+'}.{digits}f}"
             f"  [{value.low:.{digits}f}, {value.high:.{digits}f}]"
         )
     yield ""

@@ -71,11 +71,13 @@ class Http(asyncio.Protocol):
     """Reads requests with a content length and answers each by ``reply``."""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Is called by the event loop."""
         assert isinstance(transport, asyncio.Transport)
         self._transport = transport
         self._received = b""
 
     def data_received(self, data: bytes) -> None:
+        """Is called by the event loop."""
         self._received += data
         while True:
             head, found, rest = self._received.partition(b"\r\n\r\n")
@@ -104,6 +106,7 @@ class Model(Http):
     _streams: dict[int, bytes] = {}  # noqa: RUF012 - a cache shared by all connections
 
     def reply(self, head: bytes, body: bytes) -> tuple[bytes, bytes]:
+        """Answers a chat completion."""
         if b'"stream":true' not in body and b'"stream": true' not in body:
             return b"application/json", self._answer
         found = _STREAM_LENGTH.search(body)
@@ -120,6 +123,7 @@ class Sink(Http):
     with_content = 0
 
     def reply(self, head: bytes, body: bytes) -> tuple[bytes, bytes]:
+        """Counts spans, or tells how many there were."""
         if head.startswith(b"POST"):
             Sink.spans += body.count(b"gen_ai.request.model")
             Sink.with_content += body.count(b"gen_ai.input.messages")

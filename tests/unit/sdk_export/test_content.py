@@ -15,7 +15,7 @@ from spanwise.redact import may_change, scrub_value
 SECRETS = [
     "sk-proj-abcdefghij0123456789", "AKIAIOSFODNN7EXAMPLE", "ghp_abcdefghij0123456789abcd", "a@example.org",
     "4111 1111 1111 1111", "+49 30 1234567", "(212) 555-0187", "212-555-0187", "password=hunter2secret",
-    "Bearer abcdefghij0123456789abcd", "https://u:secret@host/x", "eyJhbGciOiJIUzI1.eyJzdWIiOiIxMjM0.abcdefgh",
+    "Bearer abcdefghij0123456789abcd", "https://u:secret@host/x", "eyJhbGciOiJI.eyJzdWIiOiIxMjM0.abcdefgh",
     "-----BEGIN PRIVATE KEY-----\nMIIEvQIBADANBg\n-----END PRIVATE KEY-----",
     "api_key: abcdefghij0123456789",
     "AIzaSyA1234567890abcdefghijklmnopqrstuvw", "https://hooks.slack.com/services/T00000000/B00000000/XXXXXXXX",
