@@ -5,7 +5,7 @@ the source of lowest rank wins. Names and numbers stay in the attributes; conten
 stays there, flagged, when it cannot be read.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from spanwise import semconv
@@ -26,6 +26,15 @@ _FLAT_READERS: dict[str, Callable[[Flat], str | None]] = {
 }
 Found = dict[str, tuple[int, Any, str]]
 """By field: rank, value as read (of the field's type, hence Any), and the key it came from."""
+
+
+Plan = tuple[int, tuple[tuple[str, tuple[tuple[int, str, Reader], ...]], ...], tuple[str, ...]]
+"""What to read from a set of keys: dialect bits; for each field its sources, best first; flattened keys."""
+MAX_PLANS = 2048
+MAX_PLANNED_KEYS = 128
+_MOVED = CONTENT_FIELDS - {"_input", "_output"}
+"""What ``_input`` and ``_output`` become depends on the operation: placement removes them."""
+_plans: dict[tuple[str, ...], Plan] = {}
 
 
 def _rules() -> dict[str, tuple[tuple[str, int, Reader, int], ...]]:
@@ -84,28 +93,53 @@ def normalise(span: Span) -> Found:
 
 
 def _collect(span: Span, attributes: dict[str, AnyValue], found: Found, behind: int) -> int:
-    bits = 0
-    flattened: dict[str, Flat] | None = None
-    for key, value in attributes.items():
-        rows = _RULES.get(key)
-        if rows is None:
-            if key.startswith(_FLAT_PREFIXES):
-                flattened = flattened or {}
-                _put(flattened, key, value)
-            continue
-        for field, rank, reader, bit in rows:
-            bits |= bit
-            held = found.get(field)
+    bits, fields, flat_keys = _plan_of(attributes)
+    for field, sources in fields:
+        held = found.get(field)
+        for rank, key, reader in sources:
             if held is not None and held[0] <= rank + behind:
-                continue
+                break
             try:
-                read = reader(value)
+                read = reader(attributes[key])
             except Unreadable:
                 span.warnings.append(f"unreadable:{key}")
                 continue
             if read is not None:
                 found[field] = (rank + behind, read, key)
-    return bits if flattened is None else bits | _collect_flat(attributes, flattened, found)
+                break
+    return bits | _collect_flat(attributes, flat_keys, found) if flat_keys else bits
+
+
+def _plan_of(attributes: dict[str, AnyValue]) -> Plan:
+    """Returns what to read from spans with these keys: an instrumentation's spans share a few sets."""
+    keys = tuple(attributes)
+    plan = _plans.get(keys)
+    if plan is None:
+        plan = _plan(keys)
+        if len(keys) <= MAX_PLANNED_KEYS:
+            if len(_plans) >= MAX_PLANS:
+                _plans.clear()
+            _plans[keys] = plan
+    return plan
+
+
+def _plan(keys: tuple[str, ...]) -> Plan:
+    bits = 0
+    flat_keys: list[str] = []
+    fields: dict[str, list[tuple[int, str, Reader]]] = {}
+    for key in keys:
+        if key not in _RULES and key.startswith(_FLAT_PREFIXES):
+            flat_keys.append(key)
+        for field, rank, reader, bit in _RULES.get(key, ()):
+            bits |= bit
+            if field:
+                fields.setdefault(field, []).append((rank, key, reader))
+    ordered = ((field, tuple(sorted(rows, key=_rank))) for field, rows in fields.items())
+    return bits, tuple(ordered), tuple(flat_keys)
+
+
+def _rank(source: tuple[int, str, Reader]) -> int:
+    return source[0]
 
 
 def _put(flattened: dict[str, Flat], key: str, value: AnyValue) -> None:
@@ -118,7 +152,10 @@ def _put(flattened: dict[str, Flat], key: str, value: AnyValue) -> None:
             return
 
 
-def _collect_flat(attributes: dict[str, AnyValue], flattened: dict[str, Flat], found: Found) -> int:
+def _collect_flat(attributes: dict[str, AnyValue], keys: Iterable[str], found: Found) -> int:
+    flattened: dict[str, Flat] = {}
+    for key in keys:
+        _put(flattened, key, attributes[key])
     bits = 0
     for prefix, root in flattened.items():
         field, rank, bit = _FLAT[prefix]
@@ -135,9 +172,9 @@ def _collect_flat(attributes: dict[str, AnyValue], flattened: dict[str, Flat], f
 
 
 def _remove_content(span: Span, found: Found) -> None:
-    for field, (_, _, key) in found.items():
-        # What _input and _output become depends on the operation: placement removes them.
-        if field in CONTENT_FIELDS and key and field not in ("_input", "_output"):
+    for field in found.keys() & _MOVED:
+        key = found[field][2]
+        if key:
             span.attributes.pop(key, None)
             for event in span.events:
                 if event.name == DETAILS_EVENT:
