@@ -74,7 +74,10 @@ class Application:
         command += ["--rounds", str(self._options.rounds)]
         command += ["--base-url", self._options.base_url] if self._options.base_url else []
         command += ["--model", self._options.model] if self._options.model else []
-        self._child = subprocess.Popen(command, env=self._environment())  # noqa: S603 - our own module
+        # A session of its own: Ctrl+C is for the server, which then ends the application in order.
+        self._child = subprocess.Popen(  # noqa: S603 - our own module
+            command, env=self._environment(), start_new_session=True
+        )
         status = self._child.wait()
         if self._is_stopping.is_set():
             return

@@ -146,4 +146,5 @@ def _api_url(query: PageQuery) -> str:
     """The same list as JSON: bounds instead of a preset."""
     keep = {key for key in query.parameters if key in TEXT_FIELDS or key in NUMBER_FIELDS or key == "q"}
     custom = replace(query, range="custom", is_live=False, parameters={k: query.parameters[k] for k in keep})
-    return custom.url(path="/api/v1/traces", limit=str(PAGE_SIZE), cursor=query.cursor)
+    unpriced = {"1": "true", "0": "false"}.get(query.parameters.get("unpriced", ""))
+    return custom.url(path="/api/v1/traces", limit=str(PAGE_SIZE), cursor=query.cursor, is_unpriced=unpriced)
