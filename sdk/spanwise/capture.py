@@ -11,11 +11,13 @@ from spanwise import guard
 from spanwise.config import Config
 from spanwise.content import JsonText, encoded
 from spanwise.redact import REDACTED, is_secret_field, may_change, scrub
-from spanwise.snapshot import snapshot
+from spanwise.snapshot import BINARY, snapshot
 
 MARK = "… [truncated by spanwise: {kept} of {total} characters]"
 UNREADABLE = "[not recorded: scrubbing failed]"
 _MARGIN = 256
+_FAST_CHARS = 65_536
+"""Longer JSON is not searched as a whole: it mostly holds an image, which need not be searched at all."""
 
 
 class Capture:
@@ -39,9 +41,7 @@ class Capture:
         if not strings.totals and sum(strings.lengths) <= self._max_chars:
             return plain
         cap = _fair_cap(strings.lengths, self._max_chars)
-        return snapshot(
-            plain, lambda string, field: _cut(string, cap, strings.totals.get(string, len(string)))
-        )
+        return snapshot(plain, lambda string, field: strings.cut(string, field, cap))
 
     def json(self, value: object) -> JsonText | None:
         """Returns content as JSON if it can stay as it is, else None: then ``content`` is what to call.
@@ -55,7 +55,7 @@ class Capture:
             text = encoded(value)
         except (TypeError, ValueError, RecursionError):
             return None
-        if len(text) > self._max_chars or (self._scrub and may_change(text)):
+        if len(text) > min(self._max_chars, _FAST_CHARS) or (self._scrub and may_change(text)):
             return None
         return text
 
@@ -93,7 +93,9 @@ class _Strings:
 
     def keep(self, string: str, field: str) -> str:
         total = len(string)
-        if total > self._limit:
+        if field is BINARY:
+            string = string if total <= self._limit else _note(total)
+        elif total > self._limit:
             # A little more than is kept is scrubbed, so that a secret across the cut is not left in half.
             string = self._scrubbed(string[: self._limit + _MARGIN], field)[: self._limit]
             self.totals[string] = total
@@ -102,9 +104,16 @@ class _Strings:
         self.lengths.append(len(string))
         return string
 
+    def cut(self, string: str, field: str, cap: int) -> str:
+        """Returns a kept string cut to ``cap`` characters, saying how long it was; data is left out whole."""
+        total = self.totals.get(string, len(string))
+        if total <= cap:
+            return string
+        return _note(total) if field is BINARY else string[:cap] + MARK.format(kept=cap, total=total)
 
-def _cut(string: str, cap: int, total: int) -> str:
-    return string if total <= cap else string[:cap] + MARK.format(kept=cap, total=total)
+
+def _note(chars: int) -> str:
+    return f"[{chars * 3 // 4} bytes not recorded by spanwise]"
 
 
 def _fair_cap(lengths: list[int], limit: int) -> int:

@@ -17,6 +17,9 @@ from typing import Any
 Text = Callable[[str, str], str]
 """``text(string, field)``: what is kept of a string; ``field`` is its key in a mapping, else empty."""
 
+BINARY = "content of a blob"
+"""The field of what is base64 and not text: the content of a message part of type ``blob``."""
+
 _MAX_DEPTH = 24
 _MAX_ITEMS = 10_000
 _AS_TEXT = (
@@ -57,7 +60,8 @@ def _copy(value: Any, depth: int, text: Text, field: str) -> object:
     if depth >= _MAX_DEPTH:
         return "..."
     if kind is dict or isinstance(value, Mapping):
-        return _mapping(value, depth + 1, text)
+        is_blob = kind is dict and value.get("type") == "blob" and "content" in value
+        return (_part if is_blob else _mapping)(value, depth + 1, text)
     if kind is list or isinstance(value, list | tuple | set | frozenset):
         return _sequence(value, depth + 1, text, field)
     return _object(value, depth + 1, text, field)
@@ -72,6 +76,15 @@ def _mapping(value: Mapping[Any, Any], depth: int, text: Text) -> dict[str, obje
     if len(items) > _MAX_ITEMS:
         copied["..."] = f"{len(items) - _MAX_ITEMS} more entries"
     return copied
+
+
+def _part(value: dict[str, Any], depth: int, text: Text) -> object:
+    """Copies a message part that holds a file: what is in it is not text."""
+    rest = _mapping({key: item for key, item in value.items() if key != "content"}, depth, text)
+    content = value["content"]
+    return rest | {
+        "content": text(content, BINARY) if content.__class__ is str else _copy(content, depth, text, "")
+    }
 
 
 def _name(key: object) -> str:

@@ -133,6 +133,17 @@ def test_a_huge_string_says_how_long_it_was():
     assert kept == "0123456789… [truncated by spanwise: 10 of 1000 characters]"
 
 
+def test_binary_data_is_kept_whole_or_not_at_all_and_is_not_searched():
+    data = "4111111111111111" * 10  # base64 is no text, though it may look like a card number
+    blob = {"type": "blob", "modality": "image", "mime_type": "image/png", "content": data}
+    assert capture().content([blob]) == [blob]
+    (kept,) = capture(max_content_chars=100).content([blob])
+    assert kept == {**blob, "content": "[120 bytes not recorded by spanwise]"}
+    both = capture(max_content_chars=200).content([blob, "x" * 150])
+    assert both[0]["content"] == "[120 bytes not recorded by spanwise]"
+    assert both[1].startswith("x" * 80)
+
+
 def test_a_secret_across_the_cut_is_not_left_in_half():
     text = "x" * 95 + " sk-proj-aB3dE5fG7hI9jK1lM3nO5pQ7rS9tU1vW3xY5"
     assert "aB3" not in capture(max_content_chars=115).content(text * 3)
