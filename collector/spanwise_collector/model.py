@@ -36,7 +36,7 @@ class SpanLink:
 
 @dataclass(slots=True)
 class Span:
-    """One span in canonical form. Ids are lower-case hex; ``""`` means "none" for strings, ``None`` for numbers.
+    """One span in canonical form. Ids are lower-case hex; "none" is ``""`` for text, ``None`` for numbers.
 
     The first block is what OTLP delivers; the second is what normalisation promotes out of ``attributes``
     (which keeps everything that was not promoted); the third is the cost.
@@ -128,10 +128,12 @@ class Span:
 
 @dataclass(frozen=True, slots=True)
 class TraceFilter:
-    """Which traces to show: any span of a trace must match every condition on spans.
+    """Which traces to show: a condition on spans holds for a trace when it holds for any of its spans.
 
-    ``from_ns`` and ``to_ns`` bound the trace's start. Text fields match exactly; ``q`` is a case-insensitive
-    substring of name, ids, messages, inputs or outputs.
+    Conditions that describe one call (``name``, ``operation``, ``provider``, ``model``, ``prompt_name``) must
+    hold together on one span. ``status``, durations, cost and ``is_unpriced`` are those the list shows for the
+    trace. ``from_ns`` (included) and ``to_ns`` (not) bound the trace's start. Text fields match exactly; ``q``
+    is a case-insensitive substring of name, messages, inputs or outputs, or a whole id.
     """
 
     from_ns: int | None = None

@@ -174,21 +174,38 @@ class Engine:
             "optimize_on_insert": 0,
         }
 
-    def read(self, statement: Statement, parameters: Mapping[str, Any], **fragments: str) -> Rows:
-        """Run a query and return its rows."""
-        return list(self._query(statement, parameters, fragments).result_rows)
+    def read(
+        self,
+        statement: Statement,
+        parameters: Mapping[str, Any],
+        *,
+        is_by_key: bool = False,
+        **fragments: str,
+    ) -> Rows:
+        """Run a query and return its rows.
+
+        ``is_by_key`` says that all its conditions are on columns of the sorting key. Those may be checked
+        before duplicates collapse, so that wide columns are read for the chosen rows only. On any other column
+        that would let an old version of a span answer.
+        """
+        extra = {"optimize_move_to_prewhere_if_final": 1} if is_by_key else {}
+        return list(self._query(statement, parameters, fragments, extra).result_rows)
 
     def read_columns(
         self, statement: Statement, parameters: Mapping[str, Any], **fragments: str
     ) -> list[list[Any]]:
         """Run a query and return its columns, which is the engine's own shape: for many rows."""
-        return [list(column) for column in self._query(statement, parameters, fragments).result_columns]
+        return [list(column) for column in self._query(statement, parameters, fragments, {}).result_columns]
 
     def _query(
-        self, statement: Statement, parameters: Mapping[str, Any], fragments: Mapping[str, str]
+        self,
+        statement: Statement,
+        parameters: Mapping[str, Any],
+        fragments: Mapping[str, str],
+        extra: Mapping[str, Any],
     ) -> Any:  # the driver's QueryResult, which carries no types
         text = statement.text(**fragments)
-        settings = {**self._read_settings, "query_id": f"spanwise-{statement.name}-{uuid.uuid4()}"}
+        settings = {**self._read_settings, **extra, "query_id": f"spanwise-{statement.name}-{uuid.uuid4()}"}
         return self._timed(
             statement.name,
             lambda client: client.query(text, parameters=dict(parameters), settings=settings),

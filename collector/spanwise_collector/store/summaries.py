@@ -109,6 +109,7 @@ def _add_previews(
             "longest": _LONGEST_TEXT_BYTES,
             **hours,
         },
+        is_by_key=True,
         traces=statement("trace_set").text(),
         bounds=bounds,
     )

@@ -121,12 +121,8 @@ def test_previews_come_from_the_root_or_else_from_the_calls(store, new_span, onl
     store.insert_spans(
         [
             new_span(1, 1, name="agent"),
-            new_span(
-                1, 2, parent_span_id=root, operation="chat", input_messages=_messages("user", "question")
-            ),
-            new_span(
-                1, 3, parent_span_id=root, operation="chat", output_messages=_messages("assistant", "answer")
-            ),
+            new_span(1, 2, parent_span_id=root, operation="chat", input_messages=asked),
+            new_span(1, 3, parent_span_id=root, operation="chat", output_messages=answered),
         ]
     )
     assert (only().input_preview, only().output_preview) == ("question", "answer")
