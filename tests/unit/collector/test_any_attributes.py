@@ -104,4 +104,3 @@ def test_any_attributes_give_a_span_that_can_be_stored(
     assert arrow_table([span]).num_rows == 1
     for key in attributes.keys() - span.attributes.keys():
         assert normalise.is_content_key(key), "only content may leave the attributes"
-
