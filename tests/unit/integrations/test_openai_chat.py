@@ -289,7 +289,7 @@ def test_answer_is_read_whole(answer: Any) -> None:
 
 def chunk(*choices: dict[str, Any], **further: Any) -> ChatCompletionChunk:
     head = {"id": "chatcmpl-1", "object": "chat.completion.chunk", "created": 1, "model": "gpt-5-2025"}
-    return ChatCompletionChunk.construct(**head, **{"choices": list(choices), **further})
+    return ChatCompletionChunk.construct(**(head | {"choices": list(choices)} | further))
 
 
 def delta(index: int, finish_reason: str | None = None, **held: Any) -> dict[str, Any]:
@@ -509,3 +509,16 @@ def test_odd_answers_are_read_as_far_as_they_go(odd: Any) -> None:
 def test_content_that_is_no_list_of_parts_is_kept_as_it_is(content: Any, parts: Any) -> None:
     sent = {"messages": [{"role": "user", "content": content}]}
     assert read_request(sent, True).input_messages == [{"role": "user", "parts": parts}]
+
+
+def test_role_of_an_answer_is_kept() -> None:
+    expected = [{"role": "model", "parts": [{"type": "text", "content": "Hi!"}]}]
+    chunks = [chunk(delta(0, role="model", content="Hi")), chunk(delta(0, role="other", content="!"))]
+    answered = read_response({"choices": [{"message": {"role": "model", "content": "Hi!"}}]}, True)
+    assert [folded(chunks).output_messages, answered.output_messages] == [expected, expected]
+
+
+def test_model_of_a_stream_is_the_first_that_is_named() -> None:
+    """A router may name another one later, for a part of the answer."""
+    response = folded([chunk(delta(0, content="a"), model=""), chunk(model="first"), chunk(model="later")])
+    assert response.model == "first"

@@ -456,6 +456,44 @@ def test_pieces_of_several_summaries_stay_apart() -> None:
     assert response.output_messages == [{"role": "assistant", "parts": expected}]
 
 
+@pytest.mark.parametrize(
+    ("kind", "place", "made"),
+    [
+        ("response.output_text.delta", {"item_id": "m", "output_index": 0, "logprobs": []}, "text"),
+        ("response.reasoning_text.delta", {"item_id": "rs_1", "output_index": 0}, "reasoning"),
+    ],
+)
+def test_pieces_of_several_parts_stay_apart(kind: str, place: dict[str, Any], made: str) -> None:
+    pieces = [
+        event(kind, **place, content_index=at, delta=text) for at, text in ((0, "A"), (1, "B"), (1, "C"))
+    ]
+    response = folded(pieces)
+    expected = [{"type": made, "content": "A"}, {"type": made, "content": "BC"}]
+    assert response.output_messages == [{"role": "assistant", "parts": expected}]
+
+
+@pytest.mark.parametrize("tool", ["computer", "local_shell", "shell", "apply_patch"])
+def test_built_in_tools_that_the_application_runs_are_its_tool_calls(tool: str) -> None:
+    asked = {"type": f"{tool}_call", "call_id": "c1", "action": {"type": "exec"}, "status": "completed"}
+    answered = {"type": f"{tool}_call_output", "call_id": "c1", "output": "done"}
+    assert read_request({"input": [asked, answered]}, True).input_messages == [
+        {
+            "role": "assistant",
+            "parts": [{"type": "tool_call", "id": "c1", "name": tool, "arguments": {"type": "exec"}}],
+        },
+        {"role": "tool", "parts": [{"type": "tool_call_response", "id": "c1", "response": "done"}]},
+    ]
+
+
+def test_patch_to_apply_is_the_arguments_of_its_call() -> None:
+    operation = {"type": "update_file", "path": "a.py", "diff": "+1"}
+    response = read_response(
+        {"output": [{"type": "apply_patch_call", "id": "ap_1", "operation": operation}]}, True
+    )
+    call = {"type": "tool_call", "id": "ap_1", "name": "apply_patch", "arguments": operation}
+    assert response.output_messages == [{"role": "assistant", "parts": [call]}]
+
+
 def test_pieces_without_their_item_are_a_message() -> None:
     response = folded([event("response.output_text.delta", **TEXT_PLACE, delta="A cat.")])
     assert response.output_messages == [{"role": "assistant", "parts": [SOME_PARTS[1]]}]

@@ -46,6 +46,7 @@ ANTHROPIC = anthropic.INTEGRATION.targets[0].reader
         (OPENAI, "post", "/chat/completions", True),
         (OPENAI, "post", "https://gate.test/v1/chat/completions", True),
         (OPENAI, "post", "/deployments/gpt/chat/completions?api-version=1", True),
+        (OPENAI, "post", "/chat/completions/", True),
         (OPENAI, "get", "/chat/completions", False),
         (OPENAI, "post", "/chat/completions/chatcmpl_1", False),
         (OPENAI, "post", "/completions", True),
@@ -275,3 +276,7 @@ def test_document_is_the_same_however_the_bytes_are_cut(cuts: list[int]) -> None
 def test_body_that_was_never_read_is_nothing() -> None:
     assert BodyFold([].append).document() is None
     assert list(EventLines().feed(b"", final=True)) == []
+
+
+def test_bytes_that_are_no_utf8_are_replaced() -> None:
+    assert list(EventLines().feed(b"data: a\xffb\n\n")) == ["a\ufffdb"]
