@@ -182,7 +182,17 @@ _SECRET_FIELDS = frozenset(
         "aws_secret_access_key",
     }
 )
-_SECRET_FIELD = re.compile(rf'"(?i:{"|".join(map(re.escape, sorted(_SECRET_FIELDS)))})":')
+_LOWER_NEEDLES = {needle.lower() for rule in _NEEDLE_RULES for needle in rule.needles}
+_JSON_NEEDLES = (
+    *sorted(_LOWER_NEEDLES),
+    *sorted(
+        f'"{name}":'
+        for name in _SECRET_FIELDS
+        if not any(needle in name for needle in _LOWER_NEEDLES)
+        and not any(pattern.search(name) for _, pattern, _ in _PROBED)
+    ),
+)
+"""What tells in lower-case JSON that a needle rule or a secret field's name may be in it."""
 REDACTED = "[redacted]"
 """Stands for the value of a field whose name says that it is secret."""
 
@@ -217,10 +227,7 @@ def may_change(json_text: str) -> bool:
     for character, pattern, _ in _PROBED:
         if character in json_text and pattern.search(json_text):
             return True
-    for rule in _NEEDLE_RULES:
-        if _contains_any(json_text, rule.needles):
-            return True
-    if "@" in json_text or _SECRET_FIELD.search(json_text):
+    if "@" in json_text or _contains_any(json_text.lower(), _JSON_NEEDLES):
         return True
     digits = len(json_text.encode("utf-8", "replace").translate(None, _NOT_DIGITS))
     return digits >= _MIN_DIGITS and _NUMBERS.search(json_text) is not None
