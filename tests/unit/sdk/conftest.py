@@ -12,7 +12,7 @@ from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from opentelemetry.trace import Span, Tracer
 
-from spanwise import guard, runtime, semconv, threads
+from spanwise import finalizer, guard, runtime, semconv, threads
 from spanwise.capture import Capture
 from spanwise.config import Config
 from spanwise.content import decoded
@@ -61,7 +61,8 @@ class MemoryPipeline:
 
 @pytest.fixture(autouse=True)
 def strict(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Faults of ours are raised, unless a test says otherwise."""
+    """Faults of ours are raised, and finalizers are waited for, unless a test says otherwise."""
+    monkeypatch.setattr(finalizer, "_WAIT_S", 30.0)
     monkeypatch.setattr(guard, "is_strict", True)
     monkeypatch.setattr(guard, "_counts", {})
     monkeypatch.setattr(guard, "_said", set())

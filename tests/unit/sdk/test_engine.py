@@ -17,7 +17,7 @@ from opentelemetry.sdk.trace.sampling import Decision, Sampler, SamplingResult
 from opentelemetry.trace import SpanKind, StatusCode
 
 import spanwise
-from spanwise import guard, semconv
+from spanwise import finalizer, guard, semconv
 
 
 def test_a_call_makes_one_span_with_the_request_and_the_answer(client, pipeline):
@@ -336,7 +336,10 @@ def test_nothing_is_kept_of_what_is_not_sampled(client, pipeline):
     assert pipeline.content == {}
 
 
-def test_the_collector_may_end_a_span_while_its_thread_holds_a_lock_that_this_needs(client, pipeline):
+def test_the_collector_may_end_a_span_while_its_thread_holds_a_lock_that_this_needs(
+    client, pipeline, monkeypatch
+):
+    monkeypatch.setattr(finalizer, "_WAIT_S", 0.05)
     processor = Recorded()
     pipeline.provider.add_span_processor(processor)
     stream = client.ask("a b", stream=True)
