@@ -98,6 +98,8 @@ class Config:
             raise ValueError(f"endpoint must be an http:// or https:// URL, not {self.endpoint!r}")
         if self.compression not in ("none", "gzip", "deflate"):
             raise ValueError(f"compression must be 'none', 'gzip' or 'deflate', not {self.compression!r}")
+        if not isinstance(self.scrub, bool) and not callable(self.scrub):
+            raise ValueError(f"scrub must be True, False or a function of one text, not {self.scrub!r}")
         for name in ("timeout_s", "max_queue_bytes", "max_content_chars"):
             if not getattr(self, name) > 0:
                 raise ValueError(f"{name} must be greater than 0, not {getattr(self, name)!r}")

@@ -95,6 +95,7 @@ def test_unusable_variables_are_reported_and_ignored(monkeypatch, caplog):
         ({"endpoint": "collector:4318"}, ValueError, "endpoint must be an http"),
         ({"capture": "all"}, ValueError, "capture must be True, False or one of"),
         ({"compression": "lzma"}, ValueError, "'none', 'gzip' or 'deflate'"),
+        ({"scrub": "yes"}, ValueError, "scrub must be True, False or a function"),
         ({"max_queue_bytes": 0}, ValueError, "max_queue_bytes must be greater than 0"),
         ({"endpont": "http://x"}, TypeError, "no argument 'endpont'"),
     ],
