@@ -85,7 +85,7 @@ class Settings:
         default=None, metadata=_about("spans accepted a second on average; more is answered 429")
     )
     linger_ms: float = field(
-        default=50.0, metadata=_about("milliseconds an insert waits for requests still being read")
+        default=250.0, metadata=_about("milliseconds an insert waits for requests that are on their way")
     )
 
     def __post_init__(self) -> None:

@@ -91,6 +91,37 @@ async def test_a_slow_sender_holds_nobody_up_for_long(make_span: Make) -> None:
     assert store.inserts == [["quick"]]
 
 
+async def test_senders_that_send_again_at_once_stay_in_one_group(make_span: Make) -> None:
+    store = MemoryStore()
+
+    async def send_thrice(writer: Writer, turns: int) -> None:
+        for _ in range(3):
+            for _ in range(turns):  # each sender takes its own time, short as it is
+                await asyncio.sleep(0)
+            await write(writer, [make_span()])
+
+    async with running(store) as writer:
+        store.gate.clear()
+        senders = [asyncio.create_task(send_thrice(writer, 2 * n)) for n in range(4)]
+        while len(writer._waiting) < 3:  # the fourth is in the insert that the gate holds
+            await asyncio.sleep(0)
+        store.gate.set()
+        await asyncio.gather(*senders)
+    # The first went alone, since nothing was known yet; then as many as were under way.
+    assert [len(insert) for insert in store.inserts] == [1, 4, 4, 3]
+
+
+async def test_nothing_is_waited_for_when_the_senders_are_at_rest(make_span: Make) -> None:
+    store = MemoryStore()
+    async with running(store) as writer:
+        await asyncio.gather(*(write(writer, [make_span()]) for _ in range(4)))
+        writer._committed_at -= 1.0  # as if a second had gone by
+        began = asyncio.get_running_loop().time()
+        await write(writer, [make_span()])
+        assert asyncio.get_running_loop().time() - began < 0.05
+    assert [len(insert) for insert in store.inserts][-1] == 1
+
+
 async def test_18_nothing_is_acknowledged_while_the_store_is_down(make_span: Make) -> None:
     store = MemoryStore()
     store.is_down = True
