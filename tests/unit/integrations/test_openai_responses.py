@@ -494,6 +494,15 @@ def test_patch_to_apply_is_the_arguments_of_its_call() -> None:
     assert response.output_messages == [{"role": "assistant", "parts": [call]}]
 
 
+def test_input_of_a_custom_tool_that_came_in_pieces() -> None:
+    item = {"type": "custom_tool_call", "id": "ct_1", "call_id": "c2", "name": "sql", "input": ""}
+    started = event("response.output_item.added", output_index=0, item=item)
+    kind = "response.custom_tool_call_input.delta"
+    pieces = [event(kind, item_id="ct_1", output_index=0, delta=text) for text in ("SELECT", " 1")]
+    call = {"type": "tool_call", "id": "c2", "name": "sql", "arguments": "SELECT 1"}
+    assert folded([started, *pieces]).output_messages == [{"role": "assistant", "parts": [call]}]
+
+
 def test_pieces_without_their_item_are_a_message() -> None:
     response = folded([event("response.output_text.delta", **TEXT_PLACE, delta="A cat.")])
     assert response.output_messages == [{"role": "assistant", "parts": [SOME_PARTS[1]]}]
