@@ -78,7 +78,7 @@ def _libraries() -> Iterator[Finding]:
         yield Finding("Libraries", _STATES.get(item.state, "info"), item.name, "".join(parts))
         if item.version and (rival := rivals.get(item.name)) is not None:
             name = rival.dist.name if rival.dist is not None else rival.value
-            detail = f"{name} is installed too: if it is active, it traces each call a second time"
+            detail = f"{name} is installed too: where it is active, Spanwise leaves these calls to it"
             yield Finding("Libraries", "warn", item.name, detail)
 
 
