@@ -26,8 +26,8 @@ ROWS_AN_INSERT = 20_000
 PROJECT = "default"
 WORDS = (
     "the of retrieval answer user context embedding customer invoice order refund shipping policy question "
-    "document search result model token price week please explain summary describe account password reset error "
-    "timeout contact number address country language translation contract delivery warranty agreement schedule"
+    "document search result model token price week please explain summary describe account password reset "
+    "error timeout contact number address country language translation contract delivery warranty schedule"
 )
 
 

@@ -130,10 +130,10 @@ class Span:
 class TraceFilter:
     """Which traces to show: a condition on spans holds for a trace when it holds for any of its spans.
 
-    Conditions that describe one call (``name``, ``operation``, ``provider``, ``model``, ``prompt_name``) must
-    hold together on one span. ``status``, durations, cost and ``is_unpriced`` are those the list shows for the
-    trace. ``from_ns`` (included) and ``to_ns`` (not) bound the trace's start. Text fields match exactly; ``q``
-    is a case-insensitive substring of name, messages, inputs or outputs, or a whole id.
+    Conditions that describe one call (``name``, ``operation``, ``provider``, ``model``, ``prompt_name``)
+    must hold together on one span. ``status``, durations, cost and ``is_unpriced`` are those the list shows
+    for the trace. ``from_ns`` (included) and ``to_ns`` (not) bound the trace's start. Text fields match
+    exactly; ``q`` is a case-insensitive substring of name, messages, inputs or outputs, or a whole id.
     """
 
     from_ns: int | None = None

@@ -185,8 +185,8 @@ class Engine:
         """Run a query and return its rows.
 
         ``is_by_key`` says that all its conditions are on columns of the sorting key. Those may be checked
-        before duplicates collapse, so that wide columns are read for the chosen rows only. On any other column
-        that would let an old version of a span answer.
+        before duplicates collapse, so that wide columns are read for the chosen rows only. On any other
+        column that would let an old version of a span answer.
         """
         extra = {"optimize_move_to_prewhere_if_final": 1} if is_by_key else {}
         return list(self._query(statement, parameters, fragments, extra).result_rows)

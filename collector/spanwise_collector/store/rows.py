@@ -1,32 +1,14 @@
-"""Rows of the engine back into spans: the other half of ``columns``."""
+"""Columns of the engine back into spans: the other half of ``columns``."""
 
+from dataclasses import fields
 from typing import Any
 
-from spanwise_collector.model import Span, SpanEvent, SpanLink
+from spanwise_collector.model import AnyValue, Span, SpanEvent, SpanLink
 from spanwise_collector.store import values
 
+Column = list[Any]
 
-def span_from_row(row: tuple[Any, ...]) -> Span:
-    """Build the span that was inserted from a row of ``queries/read_spans.sql``, whose columns are fixed."""
-    plain, (start_ns, duration_ns), maps, rest = row[:-11], row[-11:-9], row[-9:-4], row[-4:]
-    fields = dict(zip(PLAIN_FIELDS, plain, strict=True))
-    attributes: dict[str, Any] = {**maps[0], **maps[1], **maps[2], **maps[3]}
-    for key, text in maps[4].items():
-        attributes[key] = values.decode(text)
-    resource, scope_attributes, events, links = rest
-    return Span(
-        **fields,
-        start_ns=start_ns,
-        end_ns=start_ns + duration_ns,
-        attributes=attributes,
-        resource=values.decode_map(resource),
-        scope_attributes=values.decode_map(scope_attributes),
-        events=[SpanEvent(*event) for event in values.decode(events)] if events else [],
-        links=[SpanLink(*link) for link in values.decode(links)] if links else [],
-    )
-
-
-# In the order of queries/read_spans.sql; a test compares the two.
+# In the order of queries/read_spans.sql; what is put together from several columns follows them.
 PLAIN_FIELDS = (
     "project_id",
     "trace_id",
@@ -90,3 +72,44 @@ PLAIN_FIELDS = (
     "input_text",
     "output_text",
 )
+_FIELD_ORDER = tuple(item.name for item in fields(Span))
+
+
+def spans_from_columns(columns: list[Column]) -> list[Span]:
+    """Build the spans that were inserted from the columns of ``queries/read_spans.sql``.
+
+    Column by column, and the spans by position: half the time of a dictionary a row.
+    """
+    if not columns:
+        return []
+    found = dict(zip(PLAIN_FIELDS, columns, strict=False))
+    starts, durations, *maps, resources, scopes, events, links = columns[len(PLAIN_FIELDS) :]
+    found["start_ns"] = starts
+    found["end_ns"] = [start + duration for start, duration in zip(starts, durations, strict=True)]
+    found["attributes"] = list(map(_attributes, *maps))
+    found["resource"] = _decoded_once(resources)
+    found["scope_attributes"] = _decoded_once(scopes)
+    found["events"] = [
+        [SpanEvent(*event) for event in values.decode(text)] if text else [] for text in events
+    ]
+    found["links"] = [[SpanLink(*link) for link in values.decode(text)] if text else [] for text in links]
+    return list(map(Span, *(found[name] for name in _FIELD_ORDER)))
+
+
+def _attributes(
+    strings: dict[str, str],
+    integers: dict[str, int],
+    floats: dict[str, float],
+    booleans: dict[str, bool],
+    others: dict[str, str],
+) -> dict[str, AnyValue]:
+    attributes: dict[str, AnyValue] = {**strings, **integers, **floats, **booleans}
+    for key, text in others.items():
+        attributes[key] = values.decode(text)
+    return attributes
+
+
+def _decoded_once(texts: Column) -> list[dict[str, AnyValue]]:
+    """Decode maps of which few differ; each span gets a copy of its own."""
+    known = {text: values.decode_map(text) for text in set(texts)}
+    return [dict(known[text]) for text in texts]

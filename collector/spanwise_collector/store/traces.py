@@ -11,7 +11,7 @@ from spanwise_collector.store.cursors import Cursor, decode_cursor
 from spanwise_collector.store.filters import Conditions, began_before, conditions_of
 from spanwise_collector.store.ids import span_id_of, trace_id_of
 from spanwise_collector.store.places import NANOSECONDS_A_SECOND, Place, hours_of, locate, range_of
-from spanwise_collector.store.rows import span_from_row
+from spanwise_collector.store.rows import spans_from_columns
 from spanwise_collector.store.statements import statement
 from spanwise_collector.store.summaries import summarise
 
@@ -156,13 +156,13 @@ def _read_spans(
     if place is None:
         return []
     bounds, hours = hours_of([place])
-    rows = engine.read(
+    columns = engine.read_columns(
         statement("read_spans"),
         {"project_id": project_id, "trace_id": trace_id.lower(), "limit": limit, **hours, **parameters},
         bounds=bounds,
         conditions=conditions.replace("${bounds}", bounds),
     )
-    return [span_from_row(row) for row in rows]
+    return spans_from_columns(columns)
 
 
 def read_outline(engine: Engine, project_id: str, trace_id: str) -> list[SpanOutline]:
