@@ -90,7 +90,7 @@ class Server:
         """Largest resident memory of each process of the tree, added up."""
         return sum(_status_kib(pid, "VmHWM") for pid in _tree(self.pid)) * 1024
 
-    def wait_until_quiet(self, limit_s: float = 60.0) -> float:
+    def wait_until_quiet(self, limit_s: float = 30.0) -> float:
         """Waits for the engine's background merges; returns the seconds waited.
 
         The engine merges when it sees fit and tells nobody outside its process. It is done when for two

@@ -1,6 +1,6 @@
 """How many spans a second of CPU the server makes durable, what they take on disk, and whether they survive.
 
-    python benchmarks/ingest.py [--requests 64] [--senders 4] [--json FILE]
+    python benchmarks/ingest.py [--requests 48] [--senders 4] [--json FILE]
 
 A real ``spanwise serve`` with its defaults, on an empty folder. Senders in processes of their own post OTLP
 requests that were encoded before: 512 chat spans each, every span with 20 attributes and 2.2 kB of real text
@@ -27,7 +27,7 @@ from urllib.parse import quote
 from _ingest_requests import Request, Requests
 from _ingest_senders import Sending, send
 from _ingest_server import Server
-from _ingest_texts import bodies_of_text, read_sentences
+from _ingest_texts import bodies_of_text, read_texts
 
 SPANS = 512
 """Spans in a request: the batch size of OpenTelemetry's exporters."""
@@ -56,13 +56,13 @@ class Phase:
 def main() -> None:
     """Runs everything and prints the table."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--requests", type=int, default=64, help="requests of the main load")
+    parser.add_argument("--requests", type=int, default=48, help="requests of the main load")
     parser.add_argument("--senders", type=int, default=4, help="senders at once")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--json", type=Path, help="write the figures to this file, too")
     options = parser.parse_args()
     chance = random.Random(options.seed)
-    source = Requests(bodies_of_text(read_sentences(), TEXT_BYTES, chance), chance)
+    source = Requests(bodies_of_text(read_texts(), TEXT_BYTES, chance), chance)
     with tempfile.TemporaryDirectory(prefix="spanwise-ingest-") as folder:
         figures = _run(Server(Path(folder) / "data"), source, options.requests, options.senders)
     for name, value in figures.items():
