@@ -131,7 +131,3 @@ def _load_all(
         except Exception as error:  # noqa: BLE001 - a broken command must not take the help away
             missing.append(f"{name} ({type(error).__name__}: {error})")
     return commands, missing
-
-
-if __name__ == "__main__":
-    sys.exit(main())
