@@ -70,6 +70,7 @@ class Delivery:
         self._sender.reset()
         self._gate.forget()
         self._is_hurried = False
+        self._is_withholding = False
         self._close_at: float | None = None
         self._failing_since: float | None = None
         self._is_outage_said = False
@@ -161,10 +162,8 @@ class Delivery:
         return min(self._config.timeout_s, self._close_at - time.monotonic())
 
     def _request(self, batch: Batch, timeout_s: float) -> bytes:
-        with_content = self._gate.allows(timeout_s)
-        if not with_content:
-            self.counts.withheld += sum(1 for span in batch.spans if span.content)
-        return self._encoder.request(batch.spans, with_content=with_content)
+        self._is_withholding = not self._gate.allows(timeout_s)
+        return self._encoder.request(batch.spans, with_content=not self._is_withholding)
 
     def _conclude(self, batch: Batch, answer: Answer) -> None:
         """Counts a final answer."""
@@ -172,6 +171,8 @@ class Delivery:
         if answer.verdict is Verdict.ACCEPTED:
             refused = min(answer.rejected_spans, count)
             self.counts.exported += count - refused
+            if self._is_withholding:
+                self.counts.withheld += sum(1 for span in batch.spans if span.content)
         else:
             refused = count
             self.counts.last_error = answer.reason

@@ -71,3 +71,4 @@ def test_who_listens_is_asked_again_after_an_outage(
     first, second = (span["attributes"] for span in sink.spans)
     assert "gen_ai.input.messages" in first
     assert "gen_ai.input.messages" not in second
+    assert pipeline.stats().withheld == 1, "once, although the request was made twice"
