@@ -28,9 +28,7 @@ OP_TASK = "task"
 OP_GUARDRAIL = "guardrail"
 OP_EVALUATE = "evaluate"
 
-BILLABLE_OPERATIONS = frozenset(
-    {OP_CHAT, OP_TEXT_COMPLETION, OP_GENERATE_CONTENT, OP_EMBEDDINGS, OP_RERANK}
-)
+BILLABLE_OPERATIONS = frozenset({OP_CHAT, OP_TEXT_COMPLETION, OP_GENERATE_CONTENT, OP_EMBEDDINGS, OP_RERANK})
 """Operations that a provider charges for. Agents and workflows only repeat their children's usage."""
 
 PROVIDER_OPENAI = "openai"

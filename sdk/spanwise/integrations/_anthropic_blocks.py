@@ -1,6 +1,6 @@
 """Content blocks of Anthropic's messages, sent and received."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from spanwise import messages
@@ -125,7 +125,7 @@ def _media(modality: str) -> Any:
     return read
 
 
-_BLOCKS = {
+_BLOCKS: dict[str, Callable[[Mapping[str, Any]], Part]] = {
     "text": _text,
     "thinking": _thinking,
     "redacted_thinking": _redacted,

@@ -207,10 +207,12 @@ def _merged(pieces: list[Part | str]) -> list[Part]:
     for piece in pieces:
         part = messages.text(piece) if isinstance(piece, str) else piece
         content = part.get("content")
-        if merged and merged[-1][0]["type"] == part["type"] in ("text", "reasoning"):
+        if not isinstance(content, str):
+            merged.append((part, []))
+        elif merged and merged[-1][0]["type"] == part["type"] in ("text", "reasoning"):
             merged[-1][1].append(content)
         else:
-            merged.append((part, [content] if isinstance(content, str) else []))
+            merged.append((part, [content]))
     return [{**part, "content": "".join(texts)} if texts else part for part, texts in merged]
 
 
