@@ -20,9 +20,15 @@ _CONFIGURATION = """<clickhouse>
   <!-- Merges of wide rows hold blocks of text: at most half of the engine's memory. -->
   <merges_mutations_memory_usage_soft_limit>{merges}</merges_mutations_memory_usage_soft_limit>
   <background_pool_size>2</background_pool_size>
-  <!-- Columns of text leave the codec to the engine: LZ4 for what was just inserted, which is soon written
-       again, and this for every merged part. Measured: 58 instead of 66 us of CPU a row with its merges. -->
+  <!-- Columns of text leave the codec to the engine: the first of these for what was just inserted, which is
+       soon written again, the second for every merged part. -->
   <compression>
+    <case>
+      <min_part_size>0</min_part_size>
+      <min_part_size_ratio>0</min_part_size_ratio>
+      <method>zstd</method>
+      <level>1</level>
+    </case>
     <case>
       <min_part_size>1</min_part_size>
       <min_part_size_ratio>0</min_part_size_ratio>
