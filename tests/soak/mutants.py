@@ -196,9 +196,15 @@ def _expression_changes(
             changed = deepcopy(node)
             changed.ops[0] = _COMPARISONS[type(node.ops[0])]()
             yield "other comparison", changed
-    elif isinstance(node, ast.Tuple) and len(node.elts) == 2 and isinstance(parent, ast.List):
-        if not isinstance(node.elts[1], ast.Constant):
-            yield "field to None", ast.Tuple([deepcopy(node.elts[0]), ast.Constant(None)], ast.Load())
+    elif _is_pair(node, parent):
+        yield "field to None", ast.Tuple([deepcopy(node.elts[0]), ast.Constant(None)], ast.Load())
+
+
+def _is_pair(node: ast.expr, parent: ast.AST | None) -> bool:
+    """A name and what was read for it, as readers list them."""
+    if not isinstance(node, ast.Tuple) or not isinstance(parent, ast.List) or len(node.elts) != 2:
+        return False
+    return not isinstance(node.elts[1], ast.Constant)
 
 
 def _constant_changes(node: ast.Constant, parents: list[ast.AST]) -> Iterator[tuple[str, ast.AST]]:

@@ -39,7 +39,7 @@ OPTIONS = ["-q", "-x", "-p", "no:randomly", "-p", "no:cacheprovider", "-s", "-o"
 
 
 class Draw:
-    """Mutants of each scope in an order fixed by the seed; every scope has its turn before any has a second."""
+    """Mutants of each scope in an order fixed by the seed; every scope has a turn before any has a second."""
 
     def __init__(self, plan: dict[str, Any]) -> None:
         self.queues: dict[tuple[str, str], list[Site]] = {}
@@ -75,7 +75,7 @@ def in_child(work: Callable[[], Any], seconds: float = CHILD_SECONDS, is_quiet: 
             with os.fdopen(writing, "wb") as pipe:
                 pipe.write(answer)
             status = 0
-        except BaseException:
+        except BaseException:  # noqa: BLE001  the parent hears of it by the missing answer
             traceback.print_exc()
         finally:
             os._exit(status)
@@ -323,7 +323,7 @@ def judge_tables(plan: dict[str, Any], results: dict[str, Any]) -> None:
     for name in results["modules"]:
         try:
             importlib.import_module(name)
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001  it will be imported later, or not
             sys.stderr.write(f"not preloaded: {name}: {error}\n")
     seconds, lines = results["seconds"], results["lines"]
     for path, number in results["tables"]:

@@ -29,6 +29,7 @@ SDK_SOURCES = (
 SDK_TESTS = (
     "tests/unit/integrations",
     "tests/unit/sdk/test_engine.py",
+    "tests/unit/sdk/test_recording.py",
     "tests/unit/sdk/test_tracing.py",
     "tests/replay/test_call_forms.py",
     "tests/replay/test_errors.py",

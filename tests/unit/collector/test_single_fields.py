@@ -201,10 +201,11 @@ def test_messages_are_kept_as_sent_to_the_letter(ingest: Ingest) -> None:
 def test_messages_of_other_shapes_are_converted(ingest: Ingest) -> None:
     wrapped = ingest({**CHAT, "gen_ai.input.messages": '{"messages":[{"role":"user","content":"hi"}]}'})
     single = ingest({**CHAT, "gen_ai.output.messages": '{"role":"assistant","content":"ho"}'})
+    request = {"messages": [{"role": "system", "content": "brief"}, {"role": "user", "content": "hi"}]}
     generic = ingest(
         {
             "openinference.span.kind": "LLM",
-            "input.value": '{"messages":[{"role":"system","content":"brief"},{"role":"user","content":"hi"}]}',
+            "input.value": json.dumps(request),
             "output.value": "just text",
         }
     )
