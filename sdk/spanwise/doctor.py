@@ -26,7 +26,7 @@ from spanwise.round_trip import check_endpoint
 _PACKAGES = (
     "opentelemetry-api",
     "opentelemetry-sdk",
-    "opentelemetry-exporter-otlp-proto-common",
+    "opentelemetry-proto",
     "urllib3",
     "wrapt",
 )
