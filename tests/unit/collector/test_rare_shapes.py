@@ -206,7 +206,8 @@ def test_a_tier_holds_above_its_threshold() -> None:
 
 
 @pytest.mark.parametrize(
-    ("provider", "model"), [("anthropic", "claude-sonnet-4-5"), ("openai", "gpt-realtime"), ("openai", "gpt-4o")]
+    ("provider", "model"),
+    [("anthropic", "claude-sonnet-4-5"), ("openai", "gpt-realtime"), ("openai", "gpt-4o")],
 )
 def test_counts_that_were_not_reported_cost_nothing(provider: str, model: str, ingest: Ingest) -> None:
     call = {**CHAT, "gen_ai.provider.name": provider, "gen_ai.request.model": model}
