@@ -36,6 +36,7 @@ CHILD_SECONDS = 240
 FURTHER_DRAWS = 8
 """Mutants tried in addition for a function whose drawn mutants all survived."""
 OPTIONS = ["-q", "-x", "-p", "no:randomly", "-p", "no:cacheprovider", "-s", "-o", "timeout=60"]
+OPTIONS += ["-W", "ignore::pytest.PytestAssertRewriteWarning"]  # plugins are loaded before the fork
 
 
 class Draw:
@@ -60,7 +61,11 @@ class Draw:
 
 
 def in_child(work: Callable[[], Any], seconds: float = CHILD_SECONDS, is_quiet: bool = True) -> Any:
-    """Returns what ``work`` returns in a forked process, by JSON; None when it took too long or crashed."""
+    """Returns what ``work`` returns in a forked process, by JSON; None when it took too long.
+
+    Raises:
+        RuntimeError: ``work`` raised, or its process died: a fault of this runner is no mutant noticed.
+    """
     reading, writing = os.pipe()
     child = os.fork()
     if child == 0:
@@ -75,8 +80,8 @@ def in_child(work: Callable[[], Any], seconds: float = CHILD_SECONDS, is_quiet: 
             with os.fdopen(writing, "wb") as pipe:
                 pipe.write(answer)
             status = 0
-        except BaseException:  # noqa: BLE001  the parent hears of it by the missing answer
-            traceback.print_exc()
+        except BaseException:  # noqa: BLE001  the parent raises in its place
+            os.write(writing, json.dumps({"broken": traceback.format_exc()}).encode())
         finally:
             os._exit(status)
     os.close(writing)
@@ -88,9 +93,15 @@ def in_child(work: Callable[[], Any], seconds: float = CHILD_SECONDS, is_quiet: 
         answer += piece
     else:
         os.kill(child, signal.SIGKILL)
+    is_late = time.monotonic() >= end
     os.close(reading)
-    os.waitpid(child, 0)
-    return json.loads(answer) if answer else None
+    _, status = os.waitpid(child, 0)
+    if is_late:
+        return None
+    found = json.loads(answer) if answer else {"broken": f"exit status {status}"}
+    if isinstance(found, dict) and "broken" in found:
+        raise RuntimeError(found["broken"])
+    return found
 
 
 class Tracer:
@@ -328,8 +339,11 @@ def judge_tables(plan: dict[str, Any], results: dict[str, Any]) -> None:
     seconds, lines = results["seconds"], results["lines"]
     for path, number in results["tables"]:
         site = sites(Path(path).read_text("utf-8"))[number]
-        own = [name for name in lines if any(each == path for each, _ in lines[name])]
-        order = sorted(own or lines, key=lambda name: seconds[name])
+        own = {name for name in lines if any(each == path for each, _ in lines[name])}
+        # Other modules may have taken from the table at import: all tests may notice, its own come first.
+        order = sorted(
+            (name for name in lines if lines[name]), key=lambda name: (name not in own, seconds[name])
+        )
         started = time.monotonic()
         verdict = in_child(lambda p=path, s=site, o=order: judge_table(p, s, o)) or {"failed": "(time limit)"}
         note(results, path, site, verdict["failed"], len(order), time.monotonic() - started)
