@@ -227,6 +227,11 @@ def only(memory: SpanMemory) -> dict[str, Any]:
     return spans[0]
 
 
+def open_requests(client: Any) -> int:
+    """Returns how many requests of a client have not given their connection back."""
+    return len(client._client._transport._pool._requests)
+
+
 def assert_whole(memory: SpanMemory, **other: Any) -> None:
     """Checks the one span against everything the made-up exchange holds."""
     assert summary(only(memory)) == EXPECTED | other
@@ -365,6 +370,41 @@ def test_dropped_stream_ends_its_span_when_collected(client_of: Any, memory: Spa
     del stream
     gc.collect()
     assert only(memory)["response_model"] == "m-2026"
+
+
+@pytest.mark.filterwarnings("error::pytest.PytestUnraisableExceptionWarning")
+@pytest.mark.parametrize("kind", [openai.OpenAI, anthropic.Anthropic])
+def test_streams_left_early_give_their_connections_back(
+    client_of: Any, memory: SpanMemory, kind: type
+) -> None:
+    client = client_of(kind, "chat-long" if kind is openai.OpenAI else "messages-stream")
+    for _ in range(3):
+        asked = {"model": "m", "messages": ASKED, "stream": True}
+        for _chunk in (
+            client.chat.completions.create(**asked)
+            if kind is openai.OpenAI
+            else client.messages.create(max_tokens=9, **asked)
+        ):
+            break
+        gc.collect()
+    assert open_requests(client) == 0
+    assert len(memory.take()) == 3
+
+
+@pytest.mark.filterwarnings("error::pytest.PytestUnraisableExceptionWarning")
+async def test_async_streams_left_early_give_their_connections_back(
+    client_of: Any, memory: SpanMemory
+) -> None:
+    client = client_of(openai.AsyncOpenAI, "chat-long")
+    for _ in range(3):
+        stream = await client.chat.completions.create(model="m", messages=ASKED, stream=True)
+        await stream.__anext__()
+        del stream
+        gc.collect()
+        while open_requests(client):
+            await asyncio.sleep(0)  # the loop closes what the collector found
+    assert len(memory.take()) == 3
+    await client.close()
 
 
 @needs_helpers

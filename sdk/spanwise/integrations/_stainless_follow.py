@@ -78,22 +78,33 @@ def _end_at_close(response: Any, recording: Recording, steps: list[_Steps]) -> N
     """Ends the span when the response is closed from outside of its own iteration.
 
     A generator closes the response in its own last step, successful or not; the outcome of that step is
-    recorded by the iterator around it.
+    recorded by the iterator around it. A dropped stream is part of a cycle: the collector clears our weak
+    reference before it closes the generators inside, and then the connection is what is left to close.
     """
-    kind, ref = type(response), weakref.ref(response)
+    kind, ref, connection = type(response), weakref.ref(response), response.stream
     # Somebody else may have replaced the methods on this object before us.
     earlier = {name: vars(response)[name] for name in ("close", "aclose") if name in vars(response)}
 
     def close() -> None:
         try:
-            earlier["close"]() if "close" in earlier else kind.close(ref())
+            if "close" in earlier:
+                earlier["close"]()
+            elif (alive := ref()) is not None:
+                kind.close(alive)
+            else:
+                connection.close()
         finally:
             if not _is_stepping(steps):
                 recording.close()
 
     async def aclose() -> None:
         try:
-            await (earlier["aclose"]() if "aclose" in earlier else kind.aclose(ref()))
+            if "aclose" in earlier:
+                await earlier["aclose"]()
+            elif (alive := ref()) is not None:
+                await kind.aclose(alive)
+            else:
+                await connection.aclose()
         finally:
             if not _is_stepping(steps):
                 recording.close()
