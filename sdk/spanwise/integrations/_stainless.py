@@ -151,7 +151,7 @@ def _finder(endpoints: Sequence[Endpoint]) -> Callable[[str, str], tuple[Endpoin
 
     @lru_cache(maxsize=512)
     def find(method: str, url: str) -> tuple[Endpoint, dict[str, str]] | None:
-        path = url.partition("?")[0].rstrip("/")
+        path = "/" + url.partition("?")[0].strip("/")
         for endpoint, pattern in patterns:
             match = pattern.fullmatch(path) if endpoint.method == method.upper() else None
             if match:

@@ -58,6 +58,7 @@ ANTHROPIC = anthropic.INTEGRATION.targets[0].reader
         (OPENAI, "post", "/responses/input_tokens", False),
         (OPENAI, "get", "/responses/resp_1/input_items", False),
         (OPENAI, "post", "/images/generations", False),
+        (OPENAI, "post", "chat/completions", True),
         (OPENAI, "get", "/models", False),
         (ANTHROPIC, "post", "/v1/messages?beta=true", True),
         (ANTHROPIC, "post", "/v1/messages/count_tokens", False),
