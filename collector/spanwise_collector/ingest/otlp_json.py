@@ -93,12 +93,12 @@ def _read_span(item: Json, trace_id: str, span_id: str, shared: dict[str, Any]) 
         end_ns=_unsigned(item, "endTimeUnixNano"),
         parent_span_id=_hex(item.get("parentSpanId"), 16),
         trace_state=_text(item.get("traceState")),
-        flags=_unsigned(item, "flags"),
+        flags=_unsigned(item, "flags", bits=32),
         kind=_enumerated(item.get("kind"), KINDS, _KIND_NAMES, "internal"),
         attributes=_attributes(item.get("attributes")),
-        dropped_attributes_count=_unsigned(item, "droppedAttributesCount"),
-        dropped_events_count=_unsigned(item, "droppedEventsCount"),
-        dropped_links_count=_unsigned(item, "droppedLinksCount"),
+        dropped_attributes_count=_unsigned(item, "droppedAttributesCount", bits=32),
+        dropped_events_count=_unsigned(item, "droppedEventsCount", bits=32),
+        dropped_links_count=_unsigned(item, "droppedLinksCount", bits=32),
         **shared,
     )
     if status := item.get("status"):
@@ -159,10 +159,16 @@ def _bytes(raw: Json) -> bytes:
         raise ValueError(f"bytesValue {raw!r:.60} is not base64") from error
 
 
+def _int(raw: Json) -> int | str:
+    """Returns the integer; its digits when it is beyond the 64 bits of OTLP, which nothing here can hold."""
+    number = int(raw)
+    return number if -1 << 63 <= number < 1 << 63 else str(number)
+
+
 _PLAIN_READERS: dict[str, Callable[[Json], AnyValue]] = {
     "stringValue": lambda raw: _text(raw),
     "boolValue": bool,
-    "intValue": int,
+    "intValue": lambda raw: _int(raw),
     "doubleValue": float,  # reads "NaN", "Infinity" and "-Infinity" too
     "bytesValue": _bytes,
 }
@@ -189,13 +195,13 @@ def _text(value: Json) -> str:
     return value if type(value) is str else str(value)
 
 
-def _unsigned(item: dict[str, Json], key: str) -> int:
+def _unsigned(item: dict[str, Json], key: str, bits: int = 64) -> int:
     value = item.get(key)
     if value is None or value == "":
         return 0
     number = int(value)
-    if not 0 <= number < 1 << 64:
-        raise ValueError(f"{key}={value!r} is not an unsigned 64-bit integer")
+    if not 0 <= number < 1 << bits:
+        raise ValueError(f"{key}={value!r} is not an unsigned {bits}-bit integer")
     return number
 
 

@@ -20,6 +20,8 @@ Found = dict[str, tuple[int, Any, str]]
 
 _DIALECT_NAMES = {1: "otel_genai", 2: "openllmetry", 3: "openllmetry"}
 _MODEL_OPERATIONS = frozenset({semconv.OP_CHAT, semconv.OP_TEXT_COMPLETION, semconv.OP_GENERATE_CONTENT})
+_MAX_TIME_NS = 1 << 63
+"""Points in time beyond the year 2262 are no 64-bit nanoseconds."""
 _OWN_SCOPE = "spanwise"
 _SEARCH_OPERATIONS = frozenset({semconv.OP_RETRIEVAL, semconv.OP_RERANK})
 
@@ -154,7 +156,10 @@ def _settle_cost(span: Span, found: Found) -> None:
 
 
 def _flag(span: Span) -> None:
-    if span.end_ns < span.start_ns:
+    if span.end_ns >= _MAX_TIME_NS:
+        span.end_ns = 0
+        span.warnings.append("end_time_out_of_range")
+    elif span.end_ns < span.start_ns:
         span.warnings.append("end_before_start" if span.end_ns else "end_time_missing")
     hidden = '{"type":"hidden"}'
     if hidden in span.input_messages or hidden in span.output_messages or HIDDEN in span.attributes.values():

@@ -349,9 +349,12 @@ def test_impossible_times_are_kept_and_flagged(ingest: Ingest, make_span: Callab
     backwards = ingest({}, start_ns=start, end_ns=start - 5)
     unended = ingest({}, start_ns=start, end_ns=0)
     unstarted = ingest({}, start_ns=0, end_ns=start)
-    assert [s.warnings for s in (backwards, unended, unstarted)] == [
+    endless = ingest({}, start_ns=start, end_ns=2**64 - 1)
+    assert endless.end_ns == 0
+    assert [s.warnings for s in (backwards, unended, endless, unstarted)] == [
         ["end_before_start"],
         ["end_time_missing"],
+        ["end_time_out_of_range"],
         ["start_time_missing"],
     ]
     assert (backwards.duration_ns, unstarted.start_ns) == (0, start)

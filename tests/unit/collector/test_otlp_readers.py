@@ -73,6 +73,20 @@ def test_27_a_large_integer_as_text_is_exact() -> None:
     assert read_value({"intValue": "9223372036854775807"}) == 2**63 - 1
 
 
+@pytest.mark.parametrize("number", [2**63, -(2**63) - 1, 10**30])
+def test_an_integer_beyond_64_bits_is_kept_as_its_digits(number: int) -> None:
+    assert read_value({"intValue": str(number)}) == str(number)
+
+
+@pytest.mark.parametrize(
+    "key", ["flags", "droppedAttributesCount", "droppedEventsCount", "droppedLinksCount"]
+)
+def test_a_count_beyond_32_bits_rejects_that_span_only(key: str) -> None:
+    batch = otlp_json.read_traces(one(**{key: 2**32}), "default")
+    assert batch.rejected_count == 1
+    assert f"{key}={2**32} is not an unsigned 32-bit integer" in batch.message
+
+
 def test_28_unknown_keys_are_ignored_at_every_level() -> None:
     span = {"traceId": TRACE.hex(), "spanId": SPAN.hex(), "new": 1, "status": {"new": 2, "code": 2}}
     span["attributes"] = [{"key": "k", "value": {"stringValue": "v", "new": []}, "new": {}}]
