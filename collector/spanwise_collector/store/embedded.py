@@ -6,6 +6,7 @@ from pathlib import Path
 import clickhouse_connect
 from clickhouse_connect.driver.client import Client
 
+from spanwise_collector.errors import Unavailable
 from spanwise_collector.store.lock import FolderLock
 from spanwise_collector.store.settings import MEBIBYTE, StoreSettings
 
@@ -53,10 +54,20 @@ class EmbeddedEngine:
         """Create the folder, lock it and write the engine's configuration.
 
         Raises:
-            Unavailable: Another process owns the folder.
+            Unavailable: Another process owns the folder, or it cannot be written.
         """
-        self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        self._lock.acquire()
+        try:
+            self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+            self._lock.acquire()
+            self._write_configuration()
+        except OSError as error:
+            self._lock.release()
+            raise Unavailable(
+                f"the data folder {self._folder} cannot be used: {error.strerror or error}",
+                fix="choose a folder that this user may write: --data-dir FOLDER",
+            ) from error
+
+    def _write_configuration(self) -> None:
         memory = self._settings.engine_memory_bytes or _half_of_memory()
         self._configuration().write_text(
             _CONFIGURATION.format(memory=memory, merges=memory // 2, cache=min(256 * MEBIBYTE, memory // 8)),

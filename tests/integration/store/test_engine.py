@@ -96,6 +96,14 @@ def test_the_same_process_cannot_open_a_folder_twice_and_gets_it_back_after_clos
         assert len(store.read_trace("p", f"{1:032x}")) == 1
 
 
+def test_a_folder_that_cannot_be_used_is_named_with_the_fix(tmp_path):
+    file = tmp_path / "file"
+    file.write_text("not a folder")
+    with pytest.raises(Unavailable, match=f"the data folder {file} cannot be used") as raised:
+        Store.open(StoreSettings(data_dir=file))
+    assert "--data-dir" in raised.value.fix
+
+
 def test_migrations_are_applied_once_and_may_be_run_again(settings):
     with Store.open(settings) as store:
         store.insert_spans([_span()])
