@@ -9,10 +9,12 @@ from openai.types.chat import ChatCompletionChunk
 
 from spanwise.integrations import (
     _anthropic_blocks,
+    _anthropic_complete,
     _anthropic_messages,
     _openai_chat,
     _openai_completions,
     _openai_embeddings,
+    _openai_items,
     _openai_parts,
     _openai_responses,
 )
@@ -103,6 +105,10 @@ def test_what_comes_beside_empty_content_is_kept(delta: dict[str, Any], part: di
             {"type": "input_audio", "input_audio": {"data": "AAAA", "format": "new"}},
             {"type": "blob", "modality": "audio", "mime_type": "new", "content": "AAAA"},
         ),
+        (
+            {"type": "input_audio", "input_audio": {"data": "AAAA"}},
+            {"type": "blob", "modality": "audio", "mime_type": None, "content": "AAAA"},
+        ),
         ({"type": "input_audio", "input_audio": {}}, {"type": "input_audio", "input_audio": {}}),
         ({"type": "video_url"}, {"type": "video_url"}),
         ({"type": "file", "file": {}}, {"type": "file", "file": {}}),
@@ -151,6 +157,29 @@ def test_instructions_may_be_a_list_of_messages() -> None:
     assert _openai_responses.read_request({"input": "hi"}, True).system_instructions is None
 
 
+def test_shown_thinking_goes_before_its_summary() -> None:
+    item = {
+        "type": "reasoning",
+        "content": [{"type": "reasoning_text", "text": "all of it"}],
+        "summary": [{"type": "summary_text", "text": "in short"}],
+    }
+    assert _openai_items.item_parts(item) == [{"type": "reasoning", "content": "all of it"}]
+
+
+def test_results_of_a_server_tool_are_paired_by_the_items_id() -> None:
+    call, response = _openai_items.item_parts(
+        {"type": "mcp_call", "id": "m1", "call_id": "c1", "name": "search", "output": "found"}
+    )
+    assert (call["id"], response["id"]) == ("m1", "m1")
+
+
+def test_error_event_without_a_code_is_an_error_of_no_known_type() -> None:
+    fold = _openai_responses.ResponseFold(True)
+    fold.add({"type": "error", "code": None, "message": "gone"})
+    response = fold.response()
+    assert (response.error_type, response.error_message) == ("_OTHER", "gone")
+
+
 # --- embeddings ---
 
 
@@ -162,12 +191,26 @@ def test_length_of_a_vector_in_base64(vector: str, length: int | None) -> None:
     assert response.attributes.get("gen_ai.embeddings.dimension.count") == length
 
 
+def test_an_empty_vector_has_no_length() -> None:
+    assert _openai_embeddings.read_response({"data": [{"embedding": []}]}, True).attributes == {}
+
+
 def test_embeddings_that_never_came_are_nothing() -> None:
     response = _openai_embeddings.EmbeddingsFold(True).response()
     assert (response.model, response.usage, response.attributes) == (None, None, {})
 
 
 # --- anthropic ---
+
+
+def test_chunks_of_a_completion_take_nothing_back() -> None:
+    fold = _anthropic_complete.CompleteFold(True)
+    fold.add({"completion": "a", "model": "claude-2", "id": "c1", "stop_reason": "stop_sequence"})
+    fold.add({"completion": "b", "model": None, "id": None, "stop_reason": None})
+    response = fold.response()
+    assert (response.model, response.id, response.finish_reasons) == ("claude-2", "c1", ["stop"])
+    (message,) = response.output_messages or []
+    assert message["parts"] == [{"type": "text", "content": "ab"}]
 
 
 @pytest.mark.parametrize(
