@@ -32,7 +32,7 @@ from spanwise_collector.ingest.suspects import suspects
 from spanwise_collector.ingest.writer import Writer
 from spanwise_collector.metrics import Metrics
 from spanwise_collector.otlp_http import Receiver
-from spanwise_collector.routers import facets, health, login, reference, sessions, traces
+from spanwise_collector.routers import facets, health, login, sessions, traces
 from spanwise_collector.settings import Settings
 from spanwise_collector.store import Store, StoreSettings
 
@@ -75,7 +75,7 @@ def create_app(settings: Settings, store: Store | None = None) -> FastAPI:
     )
     metrics, access = Metrics(), Access(settings)
     app.state.settings, app.state.metrics, app.state.access = settings, metrics, access
-    for router in (traces.router, sessions.router, facets.router, reference.router):
+    for router in (traces.router, sessions.router, facets.router):
         app.include_router(router, prefix="/api/v1")
     app.include_router(health.router)
     app.include_router(login.router)

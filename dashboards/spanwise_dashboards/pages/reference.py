@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from fastapi import APIRouter, Request
-from fastapi.responses import Response
+from fastapi.responses import RedirectResponse, Response
 
 from spanwise_dashboards.pages.shell import PageRoute, render
 
@@ -56,6 +56,12 @@ def reference(request: Request) -> Response:
         groups=groups_of(document, base),
         schema_url=request.app.openapi_url,
     )
+
+
+@router.get("/api/v1/docs", include_in_schema=False)
+def documentation() -> Response:
+    """Where people look for the documentation of an API."""
+    return RedirectResponse("/reference", 307)
 
 
 def groups_of(document: Mapping[str, Any], base: str) -> list[Group]:

@@ -92,6 +92,7 @@ def client(store: Store, tmp_path_factory: pytest.TempPathFactory) -> Iterator[T
         ("/sessions", "a/b c"),
         ("/sessions/a%2Fb%20c", "Turn 1"),
         ("/reference", "/api/v1/traces"),
+        ("/api/v1/docs", "/api/v1/traces"),
     ],
 )
 def test_every_page_answers_under_the_same_rules(client: TestClient, path: str, words: str):
