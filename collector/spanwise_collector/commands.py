@@ -7,12 +7,13 @@ import argparse
 import asyncio
 import contextlib
 import gc
+import os
 import socket
 from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from spanwise_collector.settings import Settings, check_exposure, variable
+from spanwise_collector.settings import Settings, SettingsError, check_exposure, variable
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -58,7 +59,29 @@ def settings_from(namespace: argparse.Namespace) -> Settings:
     given = {item.name: getattr(namespace, item.name, None) for item in fields(Settings)}
     settings = Settings.from_env(**given)
     check_exposure(settings)
+    _check_certificate(settings)
     return settings
+
+
+def _check_certificate(settings: Settings) -> None:
+    if settings.tls_cert is None or settings.tls_key is None:
+        return
+    import ssl
+
+    for path in (settings.tls_cert, settings.tls_key):
+        if not os.access(path, os.R_OK):
+            raise SettingsError(
+                f"the file {path} cannot be read", fix="give --tls-cert and --tls-key PEM files"
+            )
+    try:
+        ssl.create_default_context(ssl.Purpose.CLIENT_AUTH).load_cert_chain(
+            settings.tls_cert, settings.tls_key
+        )
+    except ssl.SSLError as error:
+        raise SettingsError(
+            f"{settings.tls_cert} and {settings.tls_key} are no certificate and its key: {error}",
+            fix="give --tls-cert the PEM file with the certificate chain, --tls-key the one with its key",
+        ) from error
 
 
 def bind(settings: Settings) -> tuple[socket.socket, Settings]:

@@ -95,6 +95,20 @@ def test_a_locked_folder_is_named(start, tmp_path: Path):
     assert "Traceback" not in errors
 
 
+@pytest.mark.parametrize("has_files", [False, True])
+def test_a_certificate_that_cannot_be_used_is_named(start, tmp_path: Path, has_files: bool):
+    certificate = tmp_path / "certificate.pem"
+    if has_files:
+        certificate.write_text("not a certificate")
+    files = ("--tls-cert", str(certificate), "--tls-key", str(certificate))
+    process = start("serve", "--port", str(free_port()), "--data-dir", str(tmp_path / "data"), *files)
+    _, errors = process.communicate(timeout=30)
+    assert process.returncode == 2
+    assert str(certificate) in errors
+    assert "--tls-key" in errors
+    assert "Traceback" not in errors
+
+
 def test_a_network_address_without_login_is_refused(start, tmp_path: Path):
     process = start("serve", "--host", "0.0.0.0", "--port", str(free_port()), "--data-dir", str(tmp_path))
     _, errors = process.communicate(timeout=30)
