@@ -126,7 +126,7 @@ class Config:
             overrides: Any further field of ``Config``.
 
         Raises:
-            TypeError: an argument that does not exist.
+            TypeError: an argument that does not exist, or is of a kind that cannot be read.
             ValueError: an argument that cannot work.
         """
         known = {f.name for f in fields(cls)} - {"is_endpoint_default"}
@@ -137,6 +137,8 @@ class Config:
         values = _environment()
         values.update({name: value for name, value in overrides.items() if value is not None})
         if endpoint is not None:
+            if not isinstance(endpoint, str):
+                raise TypeError(f"endpoint must be an http:// or https:// URL, not {endpoint!r}")
             values.update(endpoint=_traces_url(endpoint), is_endpoint_default=False)
         values["headers"] = _headers(headers, api_key)
         if capture is not None:
@@ -209,6 +211,8 @@ def _headers(given: Mapping[str, str] | None, api_key: str | None) -> dict[str, 
             headers[unquote(name).strip().lower()] = unquote(value).strip()
         elif pair.strip():
             logger.warning("spanwise: an entry of OTEL_EXPORTER_OTLP_HEADERS is not name=value; ignored")
+    if not isinstance(given or {}, Mapping):
+        raise TypeError(f"headers must be a mapping of names to values, not {type(given).__name__}")
     if key := api_key or os.environ.get("SPANWISE_API_KEY"):
         headers["authorization"] = f"Bearer {key}"
     headers.update({name.lower(): value for name, value in (given or {}).items()})

@@ -8,11 +8,14 @@ import dataclasses
 import datetime
 import decimal
 import enum
+import logging
 import math
 import pathlib
 import uuid
 from collections.abc import Callable, Mapping
 from typing import Any
+
+logger = logging.getLogger("spanwise")
 
 Text = Callable[[str, str], str]
 """``text(string, field)``: what is kept of a string; ``field`` is its key in a mapping, else empty."""
@@ -120,7 +123,11 @@ def _object(value: Any, depth: int, text: Text, field: str) -> object:
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         names = [item.name for item in dataclasses.fields(value) if item.repr]
         return _mapping({name: getattr(value, name, None) for name in names}, depth, text)
-    return _foreign(value, depth, text, field)
+    try:
+        return _foreign(value, depth, text, field)
+    except Exception as error:  # noqa: BLE001  an object that does not let itself be looked at
+        logger.debug("spanwise: a %s cannot be read: %s", type(value).__name__, type(error).__name__)
+        return f"<{type(value).__module__}.{type(value).__qualname__}>"
 
 
 def _foreign(value: Any, depth: int, text: Text, field: str) -> object:

@@ -99,6 +99,15 @@ def test_foreign_objects_are_named_and_their_code_is_not_run():
     assert capture().content(Array()).endswith("test_capture.Array 2 x 3>")
 
 
+class Shy:
+    def __getattr__(self, name):
+        raise RuntimeError(name)
+
+
+def test_an_object_that_cannot_be_read_costs_nothing_beside_it():
+    assert capture().content({"a": Shy(), "b": 1}) == {"a": f"<{__name__}.Shy>", "b": 1}
+
+
 def test_what_contains_itself_ends_somewhere():
     loop: list = []
     loop.append(loop)

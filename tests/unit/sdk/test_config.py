@@ -97,6 +97,8 @@ def test_unusable_variables_are_reported_and_ignored(monkeypatch, caplog):
         ({"compression": "lzma"}, ValueError, "'none', 'gzip' or 'deflate'"),
         ({"scrub": "yes"}, ValueError, "scrub must be True, False or a function"),
         ({"max_queue_bytes": 0}, ValueError, "max_queue_bytes must be greater than 0"),
+        ({"endpoint": 4318}, TypeError, "endpoint must be an http"),
+        ({"headers": "x-key=1"}, TypeError, "headers must be a mapping of names to values, not str"),
         ({"endpont": "http://x"}, TypeError, "no argument 'endpont'"),
     ],
 )
