@@ -337,6 +337,10 @@ def judge_tables(plan: dict[str, Any], results: dict[str, Any]) -> None:
         except Exception as error:  # noqa: BLE001  it will be imported later, or not
             sys.stderr.write(f"not preloaded: {name}: {error}\n")
     seconds, lines = results["seconds"], results["lines"]
+    reaching = sorted((name for name in lines if lines[name]), key=seconds.__getitem__)
+    control = in_child(lambda: judge_table(None, reaching))
+    if control is None or control["failed"]:
+        raise RuntimeError(f"in a process without any mutant, {control and control['failed']} fails")
     for path, number in results["tables"]:
         site = sites(Path(path).read_text("utf-8"))[number]
         own = {name for name in lines if any(each == path for each, _ in lines[name])}
@@ -345,12 +349,16 @@ def judge_tables(plan: dict[str, Any], results: dict[str, Any]) -> None:
             (name for name in lines if lines[name]), key=lambda name: (name not in own, seconds[name])
         )
         started = time.monotonic()
-        verdict = in_child(lambda p=path, s=site, o=order: judge_table(p, s, o)) or {"failed": "(time limit)"}
+        verdict = in_child(lambda p=path, s=site, o=order: judge_table(FaultyImporter(p, s), o)) or {
+            "failed": "(time limit)"
+        }
         note(results, path, site, verdict["failed"], len(order), time.monotonic() - started)
 
 
-def judge_table(path: str, site: Site, order: list[str]) -> dict[str, Any]:
-    sys.meta_path.insert(0, FaultyImporter(path, site))
+def judge_table(importer: "FaultyImporter | None", order: list[str]) -> dict[str, Any]:
+    """Runs the tests in this process, from their collection; without an importer nothing is faulty."""
+    if importer is not None:
+        sys.meta_path.insert(0, importer)
     selection = Selection(order)
     files = dict.fromkeys(name.partition("::")[0] for name in order)
     code = pytest.main([*OPTIONS, *files], plugins=[selection])

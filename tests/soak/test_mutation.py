@@ -50,7 +50,7 @@ COLLECTOR_SOURCES = (
     "collector/spanwise_collector/ingest/sampling.py",
 )
 COLLECTOR_TESTS = ("tests/unit/collector",)
-LOWEST_RATE = 0.85
+LOWEST_RATE = 0.90
 
 pytestmark = [
     pytest.mark.soak,

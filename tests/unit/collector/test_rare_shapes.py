@@ -231,3 +231,20 @@ def test_every_count_is_charged(ingest: Ingest) -> None:
     assert span.cost_usd == price.cost(
         Tokens(input=1000, output=100, cache_read=10, audio_input=20, audio_output=30)
     )
+
+
+def test_a_tools_answer_in_openais_shape(ingest: Ingest) -> None:
+    sent = [{"role": "tool", "tool_call_id": "c1", "content": '{"temp":57}'}]
+    span = ingest({**CHAT, "gen_ai.input.messages": json.dumps(sent)})
+    response = {"type": "tool_call_response", "id": "c1", "response": {"temp": 57}}
+    assert json.loads(span.input_messages) == [{"role": "tool", "parts": [response]}]
+
+
+def test_parts_that_are_canonical_already_stay_as_they_are(ingest: Ingest) -> None:
+    parts = [
+        {"type": "text", "content": "hi", "citations": [1]},
+        {"type": "tool_call_response", "id": "c1", "response": "a", "result": "b"},
+    ]
+    converted = ingest({**CHAT, "gen_ai.input.messages": [{"role": "user", "parts": parts}]})
+    (message,) = json.loads(converted.input_messages)
+    assert message["parts"] == parts
