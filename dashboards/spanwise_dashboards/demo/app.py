@@ -38,7 +38,12 @@ def main() -> int:
             base_url=base_url, api_key=os.environ.get("OPENAI_API_KEY") or "not-needed", max_retries=0
         )
         desk = HelpDesk(client, handbook(), server=options.endpoint)
-        asked = run_sessions(desk, _tell, rounds=options.rounds, only_model=options.model)
+        try:
+            asked = run_sessions(desk, _tell, rounds=options.rounds, only_model=options.model)
+        except openai.APIError as error:
+            print(f"{MARK}{client.base_url} does not answer as needed: {error}", file=sys.stderr)
+            print("  check --base-url, --model and OPENAI_API_KEY", file=sys.stderr)
+            return 1
         spanwise.flush()
         _tell(f"asked {asked} questions")
     spanwise.shutdown()

@@ -12,7 +12,7 @@ from typing import Any
 import openai
 
 import spanwise
-from spanwise_dashboards.demo.texts import HelpPage, similarity
+from spanwise_dashboards.demo.texts import HelpPage, embed, similarity
 
 EMBEDDING_MODEL = "text-embedding-3-small"
 TOP_K = 4
@@ -70,6 +70,8 @@ class HelpDesk:
         self._pages = list(pages)
         self._vectors: list[list[float]] = []
         self._server = server
+        self.has_embeddings = True
+        """False once the endpoint turned out to make none: then the words themselves are compared."""
 
     @spanwise.workflow("index handbook")
     def index(self) -> int:
@@ -79,8 +81,21 @@ class HelpDesk:
         return len(texts)
 
     def _embed(self, texts: list[str]) -> list[list[float]]:
-        answer = self._client.embeddings.create(model=EMBEDDING_MODEL, input=texts)
-        return [item.embedding for item in answer.data]
+        if self.has_embeddings:
+            try:
+                answer = self._client.embeddings.create(model=EMBEDDING_MODEL, input=texts)
+                return [item.embedding for item in answer.data]
+            except (openai.NotFoundError, openai.BadRequestError, openai.InternalServerError, ValueError):
+                if (
+                    self._vectors
+                ):  # it did make some: vectors of another kind could not be compared with those
+                    raise
+                self.has_embeddings = False
+        return self._embed_words(texts)
+
+    @spanwise.embedding("embed words", model="hashed-words", provider="spanwise.demo")
+    def _embed_words(self, texts: list[str]) -> list[list[float]]:
+        return [embed(text) for text in texts]
 
     @spanwise.retriever("search handbook", data_source="handbook")
     def search(self, query: str, top_k: int = TOP_K) -> list[dict[str, Any]]:
@@ -149,7 +164,7 @@ class HelpDesk:
         }
         try:
             return json.dumps(tools[call.function.name](**json.loads(call.function.arguments)))
-        except (KeyError, ValueError, OSError) as error:
+        except (KeyError, TypeError, ValueError, OSError) as error:  # models make up tools and arguments
             return json.dumps({"error": str(error)})
 
     @spanwise.tool

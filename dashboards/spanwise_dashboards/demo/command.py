@@ -9,6 +9,7 @@ import tempfile
 import threading
 import time
 from pathlib import Path
+from urllib.parse import urlsplit
 
 OFFLINE = (
     "No OPENAI_API_KEY and no --base-url: a small local server speaks OpenAI's protocol and answers by\n"
@@ -34,6 +35,10 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run_demo(namespace: argparse.Namespace) -> int:
     """Runs the server until it is told to stop; returns the exit code."""
+    if namespace.base_url and urlsplit(namespace.base_url).scheme not in ("http", "https"):
+        print(f"spanwise: --base-url={namespace.base_url!r} is not an HTTP address", file=sys.stderr)
+        print("  e.g. --base-url http://127.0.0.1:8000/v1", file=sys.stderr)
+        return 2
     if namespace.fresh:
         with tempfile.TemporaryDirectory(prefix="spanwise-demo-") as folder:
             namespace.data_dir = Path(folder)

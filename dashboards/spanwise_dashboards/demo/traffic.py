@@ -161,6 +161,8 @@ def run_sessions(
     """
     with spanwise.context(tags=["indexing"]):
         tell(f"indexed {desk.index()} pages of the handbook")
+    if not desk.has_embeddings:
+        tell("the endpoint makes no embeddings; the handbook is searched by its words")
     jobs: list[tuple[Session, int]] = [(session, turn) for turn in range(rounds) for session in SESSIONS]
 
     def hold(job: tuple[Session, int]) -> int:

@@ -117,6 +117,21 @@ def test_a_network_address_without_login_is_refused(start, tmp_path: Path):
 
 
 @pytest.mark.slow
+def test_a_base_url_that_is_none_is_named(start):
+    process = start("demo", "--fresh", "--base-url", "localhost:8000/v1")
+    _, errors = process.communicate(timeout=30)
+    assert process.returncode == 2
+    assert "--base-url='localhost:8000/v1' is not an HTTP address" in errors
+
+
+def test_an_endpoint_that_does_not_answer_is_told_in_words(start):
+    base_url = f"http://127.0.0.1:{free_port()}/v1"
+    process = start("demo", "--fresh", "--port", str(free_port()), "--base-url", base_url, "--seconds", "0")
+    _, errors = process.communicate(timeout=60)
+    assert f"{base_url}/ does not answer as needed: Connection error." in errors
+    assert "Traceback" not in errors
+
+
 def test_the_demo_leaves_traces_of_every_kind(start):
     process = start("demo", "--fresh", "--port", str(free_port()))
     said = ""
