@@ -340,7 +340,9 @@ def judge_tables(plan: dict[str, Any], results: dict[str, Any]) -> None:
     reaching = sorted((name for name in lines if lines[name]), key=seconds.__getitem__)
     control = in_child(lambda: judge_table(None, reaching))
     if control is None or control["failed"]:
-        raise RuntimeError(f"in a process without any mutant, {control and control['failed']} fails")
+        failed = control and control["failed"]
+        sys.stderr.write(f"TABLES NOT JUDGED: there, {failed} fails without any mutant too\n")
+        return
     for path, number in results["tables"]:
         site = sites(Path(path).read_text("utf-8"))[number]
         own = {name for name in lines if any(each == path for each, _ in lines[name])}
