@@ -20,6 +20,15 @@ def shared() -> Path:
     return SHARED
 
 
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Runs what drives servers and browsers last, in whatever order else.
+
+    Playwright keeps an event loop running in this thread, beside which no asynchronous test can start.
+    """
+    items.sort(key=lambda item: item.get_closest_marker("e2e") is not None)
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]):
     """Turns a skip into a failure where CI asked for everything (``SPANWISE_REQUIRE_ALL=1``).
