@@ -95,22 +95,13 @@ def flag(value: AnyValue) -> bool | None:
 
 def seconds(value: AnyValue) -> int | None:
     """Reads seconds as nanoseconds."""
-    return _duration(value, 1_000_000_000)
-
-
-def milliseconds(value: AnyValue) -> int | None:
-    """Reads milliseconds as nanoseconds."""
-    return _duration(value, 1_000_000)
-
-
-def _duration(value: AnyValue, unit_ns: int) -> int | None:
     if isinstance(value, bool) or not isinstance(value, (int, float, str)):
         return None
     try:
         number = float(value)
     except ValueError:
         return None
-    return round(number * unit_ns) if isfinite(number) and 0 <= number < 1e9 else None
+    return round(number * 1_000_000_000) if isfinite(number) and 0 <= number < 1e9 else None
 
 
 def money(value: AnyValue) -> Decimal | None:
