@@ -36,6 +36,7 @@ CONTENT_FIELDS = frozenset(
     }
 )
 """Fields whose source is moved, not copied, out of the attributes."""
+MAX_COUNT = 10**12
 HIDDEN = "__REDACTED__"
 """What senders write in place of content that they keep back."""
 
@@ -76,8 +77,14 @@ def text_or_json(value: AnyValue) -> str | None:
 
 
 def count(value: AnyValue) -> int | None:
-    """Reads a number of tokens; negative and unreadable numbers are nothing."""
+    """Reads a number of tokens; negative and unreadable numbers are nothing.
+
+    Raises:
+        Unreadable: It is beyond ``MAX_COUNT``: a fault of its sender, which would wrap the sums it is in.
+    """
     if type(value) is int:
+        if value > MAX_COUNT:
+            raise Unreadable(f"{value} tokens")
         return value if value >= 0 else None
     if isinstance(value, bool) or not isinstance(value, (float, str)):
         return None
@@ -85,7 +92,7 @@ def count(value: AnyValue) -> int | None:
         number = float(value)
     except ValueError:
         return None
-    return int(number) if isfinite(number) and number >= 0 else None
+    return count(int(number)) if isfinite(number) and number >= 0 else None
 
 
 def flag(value: AnyValue) -> bool | None:

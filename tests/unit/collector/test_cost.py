@@ -167,7 +167,17 @@ def test_unknown_models_are_not_remembered_for_ever() -> None:
     assert not get_snapshot()._provider_misses
 
 
-def test_an_absurd_count_is_flagged_and_does_not_break_the_column(ingest: Ingest) -> None:
-    span = ingest({**CHAT, **usage(input_tokens=2**60)})
-    assert (span.cost_usd, span.cost_status) == (None, "unpriced")
+def test_a_cost_beyond_its_column_is_flagged(ingest: Ingest) -> None:
+    span = ingest({**CHAT, **usage(input_tokens=10**12)})
+    assert (span.input_tokens, span.cost_usd, span.cost_status) == (10**12, None, "unpriced")
     assert "cost_out_of_range" in span.warnings
+
+
+@pytest.mark.parametrize("absurd", [2**60, 1e30, "1e300", 10**12 + 1])
+def test_an_absurd_count_is_flagged_and_breaks_neither_columns_nor_sums(
+    ingest: Ingest, absurd: int | float | str
+) -> None:
+    span = ingest({**CHAT, **usage(input_tokens=absurd)})
+    assert (span.input_tokens, span.cost_usd, span.cost_status) == (None, None, "unpriced")
+    assert span.warnings == ["unreadable:gen_ai.usage.input_tokens"]
+    assert span.attributes["gen_ai.usage.input_tokens"] == absurd
