@@ -7,6 +7,7 @@ Source: opentelemetry-proto 1.11.0, docs/specification.md, OTLP/HTTP.
 """
 
 import asyncio
+import contextlib
 import logging
 import os
 from concurrent.futures import ThreadPoolExecutor
@@ -32,6 +33,7 @@ from spanwise_collector.settings import Settings
 _log = logging.getLogger(__name__)
 READ_TIMEOUT_S = 120.0
 """A sender that stops in the middle of its body must not hold its place for ever."""
+DRAIN_TIMEOUT_S = 5.0
 _INLINE_BYTES = 16 * 1024
 """Plain bodies up to this size are decoded on the event loop: a thread would cost more than the work."""
 
@@ -68,6 +70,7 @@ class Receiver:
         try:
             return await self._receive(request, encoding, reservation)
         except _Refusal as refusal:
+            await self._drain(request)
             headers = {"Allow": "POST"} if refusal.status == 405 else None
             return failure(refusal.status, refusal.message, encoding, headers=headers)
         except CollectorError as error:
@@ -128,6 +131,20 @@ class Receiver:
             ) from error
         self._metrics.received_bytes.inc(reservation.size)
         return b"".join(pieces)
+
+    async def _drain(self, request: Request) -> None:
+        """Reads past what is left of a body that is refused for good.
+
+        Closing on a sender that still writes resets its connection: it would never read the refusal and try
+        again for ever. A sender without a key gets no such patience.
+        """
+        left = self._settings.max_body_bytes
+        with contextlib.suppress(TimeoutError, ClientDisconnect, RuntimeError):  # RuntimeError: all was read
+            async with asyncio.timeout(DRAIN_TIMEOUT_S):
+                async for piece in request.stream():
+                    left -= len(piece)
+                    if left < 0:
+                        return
 
     async def _decode(self, body: bytes, encoding: Encoding, coding: str, reservation: Reservation) -> Batch:
         try:

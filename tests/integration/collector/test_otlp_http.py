@@ -124,11 +124,13 @@ async def test_10_11_12_and_21_undecodable_bodies_are_400_in_the_requests_encodi
 
 
 async def test_13_bodies_over_the_limit_are_413_packed_or_not(serve: Any) -> None:
+    taken: list[int] = []
     async with serve(max_body_bytes=100_000) as client:
         big = await client.post("/v1/traces", content=bytes(100_001), headers=PROTOBUF)
 
         async def pieces() -> Any:
-            for _ in range(11):
+            for number in range(15):
+                taken.append(number)
                 yield bytes(10_000)
 
         chunked = await client.post("/v1/traces", content=pieces(), headers=PROTOBUF)
@@ -138,6 +140,7 @@ async def test_13_bodies_over_the_limit_are_413_packed_or_not(serve: Any) -> Non
             headers={**PROTOBUF, "content-encoding": "gzip"},
         )
     assert [big.status_code, chunked.status_code, bomb.status_code] == [413] * 3
+    assert len(taken) == 15, "a sender that is cut off while it writes never reads the 413"
 
 
 async def test_15_an_unknown_content_encoding_is_415(serve: Any) -> None:
