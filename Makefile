@@ -11,7 +11,7 @@ test:    ; $(PY) -m pytest -m "not slow and not e2e and not soak"
 e2e:     ; $(PY) -m pytest -m e2e
 check:   lint type imports ; $(PY) -m pytest
 soak:    ; $(PY) -m pytest -m soak
-bench:   ; for b in benchmarks/[a-z]*.py; do echo "== $$b"; $(PY) $$b || exit 1; done
+bench:   ; for b in redact sdk_overhead ingest store_queries pages; do echo "== $$b"; $(PY) benchmarks/$$b.py || exit 1; done
 serve:   ; .venv/bin/spanwise serve
 demo:    ; .venv/bin/spanwise demo
 docs:    ; $(PY) -m pytest tests/unit/test_docs.py
