@@ -21,11 +21,15 @@ def shared() -> Path:
 
 
 @pytest.hookimpl(trylast=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Runs what drives servers and browsers last, in whatever order else.
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leaves soak tests to ``-m soak``, and runs what drives servers and browsers last.
 
     Playwright keeps an event loop running in this thread, beside which no asynchronous test can start.
     """
+    if "soak" not in str(config.getoption("-m")):
+        left_out = [item for item in items if item.get_closest_marker("soak")]
+        config.hook.pytest_deselected(items=left_out)
+        items[:] = [item for item in items if item not in left_out]
     items.sort(key=lambda item: item.get_closest_marker("e2e") is not None)
 
 
