@@ -40,7 +40,11 @@ def http_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 SERVER_URL = os.environ.get("SPANWISE_TEST_CLICKHOUSE_URL", "")
 
 
-@pytest.fixture(scope="module", params=["embedded", "http", *(["server"] if SERVER_URL else [])])
+OVER_HTTP = pytest.param("http", marks=pytest.mark.slow)
+"""Every statement once more over HTTP: left to CI, as it doubles the time."""
+
+
+@pytest.fixture(scope="module", params=["embedded", OVER_HTTP, *(["server"] if SERVER_URL else [])])
 def store(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
     """An empty-enough store: each test works in a project of its own."""
     if request.param == "embedded":
