@@ -5,14 +5,12 @@ usage. What the sender reported itself is kept apart, and used only where no pri
 """
 
 from decimal import Decimal
-from typing import Any
 
 from spanwise_collector.ingest.prices import PriceTable, Tokens
+from spanwise_collector.ingest.rules import Found
 from spanwise_collector.model import Span
 
 _LARGEST = Decimal(999_999)
-# A found value is of its field's own type: hence Any.
-Found = dict[str, tuple[int, Any, str]]
 
 
 class Pricer:

@@ -6,13 +6,12 @@ stays there, flagged, when it cannot be read.
 """
 
 from collections.abc import Callable, Iterable
-from typing import Any
 
 from spanwise import semconv
 from spanwise_collector.ingest.dialects import openinference, openllmetry, otel_genai
 from spanwise_collector.ingest.flat import Flat
 from spanwise_collector.ingest.placement import finish
-from spanwise_collector.ingest.rules import CONTENT_FIELDS, Dialect, Reader, Unreadable
+from spanwise_collector.ingest.rules import CONTENT_FIELDS, Dialect, Found, Reader, Unreadable
 from spanwise_collector.ingest.span_events import DETAILS_EVENT
 from spanwise_collector.model import AnyValue, Span
 
@@ -24,8 +23,6 @@ _FLAT_READERS: dict[str, Callable[[Flat], str | None]] = {
     **openinference.FLAT_READERS,
     **openllmetry.FLAT_READERS,
 }
-Found = dict[str, tuple[int, Any, str]]
-"""By field: rank, value as read (of the field's type, hence Any), and the key it came from."""
 
 
 Plan = tuple[int, tuple[tuple[str, tuple[tuple[int, str, Reader], ...]], ...], tuple[str, ...]]

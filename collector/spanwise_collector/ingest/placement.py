@@ -4,19 +4,14 @@ Its operation and dialect, where generic input and output belong, and the correc
 from being added twice.
 """
 
-from typing import Any
-
 import orjson
 
 from spanwise import semconv
 from spanwise_collector.ingest.dialects.vocabulary import CHAIN, VECTOR_OPERATIONS
 from spanwise_collector.ingest.messages import input_messages, output_messages, with_system
-from spanwise_collector.ingest.rules import HIDDEN
+from spanwise_collector.ingest.rules import HIDDEN, Found
 from spanwise_collector.ingest.span_events import read_events
 from spanwise_collector.model import Span
-
-# A found value is of its field's own type: hence Any.
-Found = dict[str, tuple[int, Any, str]]
 
 _DIALECT_NAMES = {1: "otel_genai", 2: "openllmetry", 3: "openllmetry"}
 _MODEL_OPERATIONS = frozenset({semconv.OP_CHAT, semconv.OP_TEXT_COMPLETION, semconv.OP_GENERATE_CONTENT})

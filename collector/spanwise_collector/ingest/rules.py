@@ -18,6 +18,8 @@ from spanwise_collector.model import AnyValue
 
 Reader = Callable[[AnyValue], Any]
 Row = tuple[str, str, int, Reader]
+Found = dict[str, tuple[int, Any, str]]
+"""By field: rank, value as read (of the field's own type, hence Any), and the key it came from."""
 
 CONTENT_FIELDS = frozenset(
     {

@@ -1,13 +1,12 @@
 """The trace list: the page, and the parts of it that load after the rows."""
 
-from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
 from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse, RedirectResponse, Response
 
-from spanwise_collector.model import FacetValue, Page, TraceFilter, TraceSummary
+from spanwise_collector.model import Page, TraceFilter, TraceSummary
 from spanwise_collector.store import Store
 from spanwise_dashboards import empty
 from spanwise_dashboards.markup import zone_of
@@ -42,7 +41,7 @@ def trace_list(request: Request) -> Response:
     context: dict[str, Any] = {"facets": None, "strip": None, "totals": None}
     if request.query_params.get("full") == "1":
         context = {
-            "facets": facet_list(_facets(store, query), query),
+            "facets": facet_list(store.facets(PROJECT, query.where, limit=FACET_LIMIT), query),
             "strip": _strip(request, store, query),
             "totals": store.trace_totals(PROJECT, query.where),
         }
@@ -79,7 +78,8 @@ def trace_rows(request: Request) -> Response:
 def trace_facets(request: Request) -> Response:
     """The sidebar's fields, values and counts."""
     query = query_of(request, "/traces")
-    return render(request, "_facets.html", facets=facet_list(_facets(store_of(request), query), query))
+    found = store_of(request).facets(PROJECT, query.where, limit=FACET_LIMIT)
+    return render(request, "_facets.html", facets=facet_list(found, query))
 
 
 @router.get("/traces/histogram")
@@ -122,16 +122,6 @@ def _rows(store: Store, query: PageQuery) -> tuple[PageQuery, Page[TraceSummary]
 
 def _is_empty(store: Store) -> bool:
     return not store.list_traces(PROJECT, TraceFilter(), limit=1).items
-
-
-def _facets(store: Store, query: PageQuery) -> dict[str, Sequence[FacetValue]]:
-    """Counts within the current result; a chosen field without its own filter, to show the alternatives."""
-    found: dict[str, Sequence[FacetValue]] = dict(store.facets(PROJECT, query.where, limit=FACET_LIMIT))
-    for key in query.parameters:
-        if key in TEXT_FIELDS and key in found:
-            without = replace(query.where, **{key: None})
-            found[key] = store.facets(PROJECT, without, limit=FACET_LIMIT).get(key, ())
-    return found
 
 
 def _strip(request: Request, store: Store, query: PageQuery) -> Any:
