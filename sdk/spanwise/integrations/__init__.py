@@ -10,6 +10,7 @@ import logging
 import os
 import pkgutil
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -61,6 +62,8 @@ class _Installation:
     is_active: bool = False
     patches: dict[str, Patch] = field(default_factory=dict)
     missing: set[str] = field(default_factory=set)
+    unlisten: Callable[[], None] | None = None
+    """Undoes the listening; ``None`` while nothing is listened to."""
 
 
 _lock = threading.RLock()
@@ -152,9 +155,13 @@ def _install(item: _Installation, *, is_named: bool) -> None:
             guard.say_once(f"version {item.integration.name}", "spanwise: %s; it is not traced", detail)
         return
     item.is_active = True
-    item.state = PATCHED if item.patches else WAITING
+    item.state = PATCHED if item.patches or item.unlisten else WAITING
     for module in {target.path.partition(":")[0] for target in item.integration.targets}:
         when_imported(module, functools.partial(_patch_module, item, module))
+    if item.integration.listen is not None:
+        when_imported(
+            item.integration.listens_in or item.integration.module, functools.partial(_listen_in, item)
+        )
 
 
 def _obstacle(integration: Integration) -> tuple[str, str]:
@@ -190,6 +197,19 @@ def _patch_module(item: _Installation, module_name: str, module: Any) -> None:
             item.state, item.detail = PATCHED, ""
 
 
+def _listen_in(item: _Installation, module: Any) -> None:
+    """Registers with a library's own callbacks, once; import hooks may come late and twice."""
+    with _lock:
+        if not item.is_active or item.unlisten is not None or item.integration.listen is None:
+            return
+        try:
+            item.unlisten = item.integration.listen(module)
+            item.state, item.detail = PATCHED, ""
+        except Exception as error:  # noqa: BLE001  an import of the app runs in here and must go on
+            item.state, item.detail = FAILED, f"listening: {error}"
+            guard.fault(f"listening to {item.integration.name}", error)
+
+
 def _patch_target(item: _Installation, target: Target, module: Any, path: str) -> None:
     wrapper = wrapper_for(item.integration, target, lambda: item.is_active)
     try:
@@ -206,6 +226,12 @@ def _patch_target(item: _Installation, target: Target, module: Any, path: str) -
 def _remove(item: _Installation) -> None:
     item.is_active = False
     item.state, item.detail = OFF, ""
+    if item.unlisten is not None:
+        unlisten, item.unlisten = item.unlisten, None
+        try:
+            unlisten()
+        except Exception as error:  # noqa: BLE001  the library's own registry is called in here
+            guard.fault(f"no longer listening to {item.integration.name}", error)
     for path, patch in list(item.patches.items()):
         if patch.remove():
             del item.patches[path]

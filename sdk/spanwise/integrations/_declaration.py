@@ -87,9 +87,13 @@ class Target:
     keeps a library that traces itself from reporting the same call a second time."""
 
 
+Listener = Callable[[Any], Callable[[], None]]
+"""Gets the imported module, registers with the library's own callbacks, and returns what undoes that."""
+
+
 @dataclass(frozen=True, slots=True)
 class Integration:
-    """One library."""
+    """One library: methods to patch, or for a library that calls back, a listener; some have both."""
 
     name: str
     module: str
@@ -97,9 +101,17 @@ class Integration:
     distribution: str
     versions: str
     """Tested versions, e.g. ``>=1.40,<4``; others are left alone with one log line."""
-    targets: tuple[Target, ...]
-    observe: Callable[[Any, Recording], Any]
+    targets: tuple[Target, ...] = ()
+    observe: Callable[[Any, Recording], Any] | None = None
     """Gets what the library returned and the recording; returns what the application gets, which must be
-    the same object. Decides between ``respond`` and following a stream or a lazy response in place."""
-    deactivates: tuple[str, ...] = ()
-    """Integrations whose calls run inside this one's and must not be reported twice."""
+    the same object. Decides between ``respond`` and following a stream or a lazy response in place.
+    Without it, everything returned is a complete answer."""
+    listen: Listener | None = None
+    """For libraries with callbacks or events of their own (LangChain, LlamaIndex): called once when
+    ``listens_in`` has been imported."""
+    listens_in: str = ""
+    """The module that ``listen`` needs; ``module`` when empty."""
+    operations: tuple[str, ...] = ()
+    """What is traced, in the words of ``semconv`` (``OP_CHAT`` and so on); for the table in the docs."""
+    captures: str = ""
+    """What is read of a call, in a few words a user understands; for the table in the docs."""

@@ -74,6 +74,9 @@ def _async_wrapper(integration: Integration, begin: "_Beginning") -> Wrapper:
 def _observed(integration: Integration, result: Any, recording: CallRecording) -> Any:
     """Hands the library's answer to ``observe``; the application always gets an object of the same type."""
     try:
+        if integration.observe is None:
+            recording.respond(result)
+            return result
         observed = integration.observe(result, recording)
         if type(observed) is not type(result):
             raise TypeError(f"observe of {integration.name} made {type(observed)} of {type(result)}")
