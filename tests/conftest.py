@@ -8,8 +8,9 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 SHARED = Path(os.environ.get("SPANWISE_SHARED", ROOT.parent / "shared"))
 
-OPTIONAL = ("SPANWISE_TEST_CLICKHOUSE_URL", "SPANWISE_TEST_LLM_URL")
-"""Reasons that may stand in a skip even in CI: what they ask for cannot be had on every machine."""
+OPTIONAL = ("SPANWISE_TEST_CLICKHOUSE_URL", "SPANWISE_TEST_LLM_URL", "spanwise[test-models]")
+"""Reasons that may stand in a skip even in CI: what they ask for cannot be had on every machine, or is tested
+in the environment beside this one."""
 
 
 @pytest.fixture(scope="session")
@@ -35,15 +36,27 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]):
-    """Turns a skip into a failure where CI asked for everything (``SPANWISE_REQUIRE_ALL=1``).
-
-    Recorded data that is not there may be skipped: the repository does not carry it.
-    """
+    """Turns a skip into a failure where CI asked for everything (``SPANWISE_REQUIRE_ALL=1``)."""
     report = yield
-    if report.skipped and not hasattr(report, "wasxfail") and os.environ.get("SPANWISE_REQUIRE_ALL") == "1":
-        reason = str(report.longrepr)
-        missing_data = not SHARED.is_dir() and "recorded data" in reason
-        if not missing_data and not any(word in reason for word in OPTIONAL):
-            report.outcome = "failed"
-            report.longrepr = f"skipped although SPANWISE_REQUIRE_ALL=1: {reason}"
+    if not hasattr(report, "wasxfail"):
+        _refuse_skip(report)
     return report
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_make_collect_report(collector: pytest.Collector):
+    """Does the same for whole modules, which are skipped where their library is not installed."""
+    report = yield
+    _refuse_skip(report)
+    return report
+
+
+def _refuse_skip(report: pytest.TestReport | pytest.CollectReport) -> None:
+    """Recorded data that is not there may be skipped: the repository does not carry it."""
+    if not report.skipped or os.environ.get("SPANWISE_REQUIRE_ALL") != "1":
+        return
+    reason = str(report.longrepr)
+    missing_data = not SHARED.is_dir() and "recorded data" in reason
+    if not missing_data and not any(word in reason for word in OPTIONAL):
+        report.outcome = "failed"
+        report.longrepr = f"skipped although SPANWISE_REQUIRE_ALL=1: {reason}"
