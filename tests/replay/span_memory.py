@@ -1,6 +1,6 @@
 """A pipeline that keeps spans in memory, and turns them into the form that the API answers with."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -79,14 +79,14 @@ class SpanMemory:
 
 
 @contextmanager
-def traced(**settings: Any) -> Iterator[SpanMemory]:
-    """Instruments openai and anthropic with spans kept in memory; everything is undone at the end."""
+def traced(libraries: Sequence[str] = ("openai", "anthropic"), **settings: Any) -> Iterator[SpanMemory]:
+    """Instruments libraries, all when none is named, with spans in memory; all is undone at the end."""
     config = Config.from_env(endpoint="http://127.0.0.1:9", **({"scrub": False} | settings))
     memory = SpanMemory()
     before = runtime.install(runtime.Runtime(config, memory, Capture(config)))
-    integrations.instrument("openai", "anthropic")
+    integrations.instrument(*libraries)
     try:
         yield memory
     finally:
-        integrations.uninstrument("openai", "anthropic")
+        integrations.uninstrument(*libraries)
         runtime.install(before)

@@ -1,0 +1,33 @@
+"""What the tests of all libraries share: spans kept in memory, and a loopback server for recorded answers.
+
+A test module may say ``LIBRARIES = ("groq",)``: only these are instrumented then, else every installed one.
+The modules of ``loopback/`` and of ``tests/replay`` can be imported by name. (This folder itself cannot be on
+the path: its folders have the names of libraries.)
+"""
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+FOLDER = Path(__file__).parent
+sys.path.insert(0, str(FOLDER / "loopback"))
+sys.path.insert(0, str(FOLDER.parent / "replay"))
+
+from loopback import Loopback
+from span_memory import SpanMemory, traced
+
+
+@pytest.fixture
+def memory(request: pytest.FixtureRequest) -> Iterator[SpanMemory]:
+    """Instruments the module's ``LIBRARIES`` and keeps their spans: ``memory.take()``."""
+    with traced(getattr(request.module, "LIBRARIES", ())) as spans:
+        yield spans
+
+
+@pytest.fixture(scope="module")
+def loopback() -> Iterator[Loopback]:
+    """A server that answers with what tests ``put`` into it."""
+    with Loopback().running() as server:
+        yield server
