@@ -11,9 +11,8 @@ from pathlib import Path
 
 import pytest
 
-FOLDER = Path(__file__).parent
-sys.path.insert(0, str(FOLDER / "loopback"))
-sys.path.insert(0, str(FOLDER.parent / "replay"))
+sys.path.insert(0, str(Path(__file__).parent / "loopback"))
+sys.path.insert(0, str(Path(__file__).parents[1] / "replay"))
 
 from loopback import Loopback
 from span_memory import SpanMemory, traced
