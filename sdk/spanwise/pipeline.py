@@ -107,7 +107,7 @@ class Pipeline:
         if provider is self._provider and provider is not None:
             return self._tracer
         try:
-            return self._resolve(provider)
+            return self._resolve()
         except Exception as error:  # noqa: BLE001 - a provider of the app's may raise anything
             guard.fault("finding the TracerProvider", error)
             return NoOpTracer()
@@ -171,11 +171,12 @@ class Pipeline:
             is_failing=self._delivery.is_failing,
         )
 
-    def _resolve(self, provider: object) -> Tracer:
+    def _resolve(self) -> Tracer:
         """Finds the provider to trace with, attaches to it, and remembers its tracer."""
         with self._lock:
             if self._is_shut_down or self._config.disabled:
                 return NoOpTracer()
+            provider: object = trace.get_tracer_provider()  # another thread may just have set it
             if self._config.isolated:
                 provider = self._provide()
             elif isinstance(provider, ProxyTracerProvider):

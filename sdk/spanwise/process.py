@@ -1,11 +1,13 @@
 """The life of the process as far as export has to know of it: exit in all its forms, and fork.
 
 ``atexit`` covers the ordinary end. Children of ``multiprocessing`` end without it, and run its finalizers
-instead; a forked child that ends by ``os._exit`` (pre-fork servers and task queues do) runs nothing at all.
+instead; a forked child that ends by ``os._exit`` (pre-fork servers and task queues do) runs nothing at all,
+nor does a server that has shut down in order and then raises the signal that it caught once more (uvicorn).
 """
 
 import atexit
 import os
+import signal
 import sys
 from typing import NoReturn, Protocol
 
@@ -33,6 +35,7 @@ def follow(exporting: Exporting) -> None:
     if not _is_registered:
         _is_registered = True
         atexit.register(_shut_down)
+        signal.raise_signal = _LastSignal()
         if hasattr(os, "register_at_fork"):
             os.register_at_fork(after_in_child=_start_over)
 
@@ -76,3 +79,27 @@ class _LastExit:
             _shut_down()
         finally:
             self._exit(status)
+
+
+class _LastSignal:
+    """Stands for ``signal.raise_signal``: sends what was recorded before a signal that ends the process.
+
+    Only where the process signals itself and nothing handles it; signals from outside and handlers of the
+    app's are none of our business.
+    """
+
+    _FATAL = frozenset(
+        getattr(signal, name)
+        for name in ("SIGTERM", "SIGINT", "SIGHUP", "SIGQUIT", "SIGABRT", "SIGBREAK")
+        if hasattr(signal, name)
+    )
+
+    def __init__(self) -> None:
+        self._raise = signal.raise_signal
+
+    def __call__(self, signalnum: int, /) -> None:
+        try:
+            if signalnum in self._FATAL and signal.getsignal(signalnum) is signal.SIG_DFL:
+                _shut_down()
+        finally:
+            self._raise(signalnum)

@@ -92,6 +92,12 @@ class Server:
 
 
 @pytest.fixture
+def port() -> int:
+    """A port on loopback that nobody listens at."""
+    return free_port()
+
+
+@pytest.fixture
 def server(tmp_path: Path) -> Iterator[Server]:
     """A running server over an empty folder."""
     running = Server(tmp_path / "data").start()

@@ -116,6 +116,25 @@ def test_without_a_provider_ours_is_global_from_the_first_span_on(sink: Any, run
     assert (resource["service.name"], resource["team"]) == ("shop", "search")
 
 
+def test_the_first_spans_of_many_threads_make_one_provider_quietly(sink: Any, run_app: Any) -> None:
+    done = run_app(
+        """
+        import sys, threading
+        sys.setswitchinterval(1e-6)
+        start = threading.Barrier(16)
+        def first():
+            start.wait()
+            record("chat")
+        threads = [threading.Thread(target=first) for _ in range(16)]
+        for thread in threads: thread.start()
+        for thread in threads: thread.join()
+        """,
+        endpoint=sink.url,
+    )
+    assert (done.code, done.lines) == (0, [])
+    assert sink.names == ["chat"] * 16
+
+
 def test_isolated_touches_nothing_global(sink: Any, run_app: Any) -> None:
     script = APP + AFTER + "\nprint(type(trace.get_tracer_provider()).__name__)"
     done = run_app(script, endpoint=sink.url, isolated=True)

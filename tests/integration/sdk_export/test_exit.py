@@ -1,5 +1,6 @@
 """How processes end: what was recorded arrives, and an endpoint that is away delays nobody for long."""
 
+import signal
 import socket
 import threading
 import time
@@ -152,6 +153,24 @@ def test_a_forked_child_that_ends_by_os_exit(sink: Any, run_app: Any) -> None:
     )
     assert (done.out, done.lines) == ("5\n", [])
     assert sink.names == ["child"]
+
+
+def test_a_process_that_ends_itself_by_a_signal(sink: Any, run_app: Any) -> None:
+    done = run_app(
+        """
+        import signal
+        caught = []
+        signal.signal(signal.SIGUSR1, lambda *_: caught.append(1))
+        record("before")
+        signal.raise_signal(signal.SIGUSR1)
+        record("after one that is handled")
+        print(len(caught), flush=True)
+        signal.raise_signal(signal.SIGTERM)
+        """,
+        endpoint=sink.url,
+    )
+    assert (done.code, done.out, done.lines) == (-signal.SIGTERM, "1\n", [])
+    assert sink.names == ["after one that is handled", "before"]
 
 
 @pytest.mark.parametrize("method", ["fork", "spawn", "forkserver"])
