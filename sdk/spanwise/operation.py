@@ -49,6 +49,11 @@ class Request:
     tool_definitions: list[dict[str, Any]] | None = None
     attributes: dict[str, AttributeValue] = field(default_factory=dict)
     content: dict[str, object] = field(default_factory=dict)
+    subject: str | None = None
+    """What the span's name says after the operation where that is not the model: a collection, an index."""
+    contains_calls: bool = False
+    """True when models may be called inside this call, and make spans of their own: a search that embeds its
+    query first. Only calls of the same provider are then part of this one."""
 
 
 @dataclass(slots=True)
@@ -65,3 +70,6 @@ class Response:
     error_message: str | None = None
     attributes: dict[str, AttributeValue] = field(default_factory=dict)
     content: dict[str, object] = field(default_factory=dict)
+    outline: dict[str, object] = field(default_factory=dict)
+    """Content without what people or models wrote, by its final key; recorded where content is not: the ids
+    and scores of retrieved documents. Goes through scrubbing and limits all the same."""

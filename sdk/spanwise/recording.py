@@ -17,7 +17,7 @@ from spanwise.events import emit_details
 from spanwise.finalizer import close_from_finalizer
 from spanwise.operation import AttributeValue, Request, Response, Usage
 from spanwise.runtime import Runtime
-from spanwise.suppression import within_inference
+from spanwise.suppression import within_call, within_inference
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator
@@ -90,7 +90,9 @@ class CallRecording:
             attributes=_start_attributes(request, parent),
         )
         self._open.append(None)
-        self.context = within_inference(set_span_in_context(self.span, parent))
+        context = set_span_in_context(self.span, parent)
+        is_model_call = not request.contains_calls
+        self.context = within_inference(context) if is_model_call else within_call(context, request.provider)
         self._started = time.perf_counter()
         if call.wants_content and self.span.is_recording():
             try:
@@ -206,6 +208,8 @@ class CallRecording:
             if response.output_messages is not None:
                 content[semconv.OUTPUT_MESSAGES] = response.output_messages
             self._put_content(content)
+        elif response.outline:
+            self._put_content(response.outline)
 
     def _put_content(self, content: dict[str, object]) -> None:
         if not content:
@@ -220,7 +224,8 @@ class CallRecording:
 
 
 def _name(request: Request) -> str:
-    return f"{request.operation} {request.model}" if request.model else request.operation
+    subject = request.subject or request.model
+    return f"{request.operation} {subject}" if subject else request.operation
 
 
 def _start_attributes(request: Request, parent: Context) -> dict[str, AttributeValue]:

@@ -14,6 +14,7 @@ from opentelemetry import trace
 from opentelemetry.context import Context
 
 _INFERENCE = otel.create_key("spanwise-inference")
+_CALL = otel.create_key("spanwise-call")
 _SWITCHES = (
     _INFERENCE,
     otel._SUPPRESS_INSTRUMENTATION_KEY,
@@ -51,6 +52,16 @@ def is_instrumentation_suppressed(context: Context) -> bool:
 def within_inference(context: Context) -> Context:
     """Returns ``context`` marked so that model calls below it make no spans of their own."""
     return otel.set_value(_INFERENCE, True, context)
+
+
+def within_call(context: Context, provider: str) -> Context:
+    """Returns ``context`` marked as inside a traced call of ``provider`` that may contain model calls."""
+    return otel.set_value(_CALL, provider, context)
+
+
+def is_within_call(provider: str) -> bool:
+    """Tells whether the current context is inside such a call: what is called now is part of it."""
+    return get_current().get(_CALL) == provider
 
 
 def suppressed(context: Context) -> Context:
