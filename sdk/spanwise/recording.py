@@ -15,6 +15,7 @@ from spanwise.ambient import attributes_of
 from spanwise.errors import record_error
 from spanwise.events import emit_details
 from spanwise.finalizer import close_from_finalizer
+from spanwise.lending import borrowed
 from spanwise.operation import AttributeValue, Request, Response, Usage
 from spanwise.runtime import Runtime
 from spanwise.suppression import within_call, within_inference
@@ -62,6 +63,7 @@ class CallRecording:
     __slots__ = (
         "__weakref__",
         "_event",
+        "_is_borrowed",
         "_is_stream",
         "_open",
         "_reader",
@@ -83,13 +85,13 @@ class CallRecording:
         self._is_stream = request.is_stream
         self.call = call
         self.state: Any = None
-        self.span: Span = runtime.pipeline.tracer().start_span(
-            _name(request),
-            context=parent,
-            kind=SpanKind.INTERNAL if request.operation in _IN_PROCESS else SpanKind.CLIENT,
-            attributes=_start_attributes(request, parent),
-        )
+        span = borrowed(parent, self, request)
+        self._is_borrowed = span is not None
+        self.span: Span = self._started_span(request, parent) if span is None else span
         self._open.append(None)
+        if span is not None:
+            span.update_name(_name(request))
+            span.set_attributes(_start_attributes(request, parent))
         context = set_span_in_context(self.span, parent)
         is_model_call = not request.contains_calls
         self.context = within_inference(context) if is_model_call else within_call(context, request.provider)
@@ -99,6 +101,14 @@ class CallRecording:
                 self._put_content(_request_content(request))
             except Exception as error:  # noqa: BLE001  the span stands without its content
                 guard.fault("recording a request's content", error)
+
+    def _started_span(self, request: Request, parent: Context) -> Span:
+        return self._runtime.pipeline.tracer().start_span(
+            _name(request),
+            context=parent,
+            kind=SpanKind.INTERNAL if request.operation in _IN_PROCESS else SpanKind.CLIENT,
+            attributes=_start_attributes(request, parent),
+        )
 
     # --- what integrations use -------------------------------------------------------------------------
 
@@ -170,6 +180,8 @@ class CallRecording:
             self._end_span()
 
     def _end_span(self) -> None:
+        if self._is_borrowed:  # its lender ends it
+            return
         try:
             self.span.end()
         except Exception as error:  # noqa: BLE001  processors of the app run in here

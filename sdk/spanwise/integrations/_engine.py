@@ -13,6 +13,7 @@ from spanwise import guard
 from spanwise.integrations._declaration import Call, Integration, Target
 from spanwise.integrations._patch import Wrapper
 from spanwise.integrations._peers import Peers
+from spanwise.lending import stand_down
 from spanwise.recording import CallRecording
 from spanwise.runtime import current
 from spanwise.suppression import attach, detach, get_current, has_provider, is_suppressed, suppressed
@@ -109,6 +110,7 @@ class _Beginning:
         try:
             if not runtime.config.isolated and self._peers.are_tracing():
                 if has_provider():
+                    stand_down(parent)
                     return None
                 parent = suppressed(parent)  # nobody records their spans yet: ours stands in, once
             reader = self._target.reader

@@ -1,0 +1,48 @@
+"""One span for a model call that two layers see: a framework's run, and the provider client's request below it.
+
+The framework opens the span first, with what only it knows (the run's name, prompt, metadata), and lends it
+in the context it runs the model in. The first client call in there borrows the span and writes what only the
+client knows (the wire's JSON, time to first chunk, the server). The framework ends it. A run without a client
+that Spanwise knows, a fake or local model, is recorded from what the framework tells.
+"""
+
+from typing import TYPE_CHECKING, Protocol, cast
+
+from opentelemetry import context as otel
+from opentelemetry.context import Context
+from opentelemetry.trace import Span
+
+from spanwise.operation import Request
+
+if TYPE_CHECKING:
+    from spanwise.recording import CallRecording
+
+_LENDER = otel.create_key("spanwise-lender")
+
+
+class Lender(Protocol):
+    """A framework's open model run."""
+
+    def lend(self, recording: "CallRecording", request: Request) -> Span | None:
+        """Returns the run's span for a client's recording to write to; ``None`` when it must make its own."""
+
+    def stand_down(self) -> None:
+        """Another instrumentor records the client's call: the run is no model call of its own then."""
+
+
+def with_lender(context: Context, lender: Lender | None) -> Context:
+    """Returns ``context`` in which client calls may borrow the span of ``lender``; ``None`` ends that."""
+    return otel.set_value(_LENDER, lender, context)
+
+
+def borrowed(context: Context, recording: "CallRecording", request: Request) -> Span | None:
+    """Returns the span that a client call in ``context`` writes to instead of one of its own, if any."""
+    lender = cast("Lender | None", context.get(_LENDER))
+    return None if lender is None else lender.lend(recording, request)
+
+
+def stand_down(context: Context) -> None:
+    """Tells the framework's run around a client call that another instrumentor records it."""
+    lender = cast("Lender | None", context.get(_LENDER))
+    if lender is not None:
+        lender.stand_down()
