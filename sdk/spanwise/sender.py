@@ -6,22 +6,22 @@ the whole exchange, never follows redirects (they would carry credentials elsewh
 Source: OpenTelemetry OTLP/HTTP specification, section "OTLP/HTTP Response".
 """
 
-import email.utils
 import gzip
 import logging
 import time
 import zlib
 from dataclasses import dataclass
 from enum import Enum
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
-from urllib.request import getproxies, proxy_bypass
 
-import urllib3
 from opentelemetry.sdk.version import __version__ as _sdk_version
-from urllib3.exceptions import HTTPError, NewConnectionError, ProtocolError
 
 from spanwise._version import __version__
 from spanwise.config import Config
+
+if TYPE_CHECKING:  # imported by the worker when it first sends: that takes longer than all of ours together
+    import urllib3
 
 logger = logging.getLogger("spanwise")
 
@@ -102,6 +102,8 @@ class Sender:
 
     def post(self, body: bytes, timeout_s: float) -> Answer:
         """Sends one request; a connection that had gone stale is replaced once, at once."""
+        from urllib3.exceptions import HTTPError, ProtocolError
+
         deadline = time.monotonic() + timeout_s
         if self._config.compression == "gzip":
             body = gzip.compress(body, compresslevel=1)
@@ -161,12 +163,16 @@ class Sender:
             return Answer(Verdict.RETRY, reason, response.status, retry_after_s=wish)
         return Answer(Verdict.REFUSED, reason, response.status, message=_excerpt(content))
 
-    def _open_pool(self) -> urllib3.PoolManager:
+    def _open_pool(self) -> "urllib3.PoolManager":
         if self._pool is None:
             self._pool = self._new_pool()
         return self._pool
 
-    def _new_pool(self) -> urllib3.PoolManager:
+    def _new_pool(self) -> "urllib3.PoolManager":
+        from urllib.request import getproxies, proxy_bypass
+
+        import urllib3
+
         config = self._config
         settings: dict[str, object] = {"num_pools": 1, "maxsize": 1, "retries": False}
         if config.endpoint.startswith("https:"):
@@ -182,14 +188,18 @@ class Sender:
 
 def unanswered(error: Exception) -> Answer:
     """Returns the answer that stands for none: connection refused or lost, or out of time."""
+    from urllib3.exceptions import NewConnectionError
+
     return Answer(Verdict.RETRY, _reason(error), is_listening=not isinstance(error, NewConnectionError))
 
 
-def _timeout(total_s: float) -> urllib3.Timeout:
+def _timeout(total_s: float) -> "urllib3.Timeout":
+    import urllib3
+
     return urllib3.Timeout(total=total_s, connect=min(total_s, _MAX_CONNECT_S))
 
 
-def _read(response: urllib3.BaseHTTPResponse, deadline: float) -> tuple[bytes, bool]:
+def _read(response: "urllib3.BaseHTTPResponse", deadline: float) -> tuple[bytes, bool]:
     """Reads a short answer, and tells whether that was all of it.
 
     An endpoint that drips bytes for ever is cut off at the deadline.
@@ -236,6 +246,8 @@ def _retry_after(value: str | None) -> float | None:
 
 
 def _seconds_until(date: str) -> float | None:
+    import email.utils
+
     try:
         return max(0.0, email.utils.parsedate_to_datetime(date).timestamp() - time.time())
     except (ValueError, TypeError):
@@ -250,6 +262,8 @@ def _excerpt(content: bytes) -> str:
 
 def _reason(error: BaseException) -> str:
     """Returns a short reason without the object addresses that urllib3 puts into its messages."""
+    from urllib3.exceptions import HTTPError
+
     cause: BaseException = error
     while isinstance(cause, HTTPError) and (inner := cause.__cause__ or cause.__context__) is not None:
         cause = inner

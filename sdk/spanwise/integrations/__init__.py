@@ -1,7 +1,9 @@
 """The libraries that Spanwise traces: every module of this folder that declares an ``INTEGRATION``.
 
 ``instrument()`` patches what is imported, waits for the rest to be imported, and leaves versions alone that
-it was not tested with. ``status()`` says of each library what was done and why.
+it was not tested with. ``status()`` says of each library what was done and why. A library's declaration and
+readers are imported, and its version is looked up, when the library itself has been imported or somebody
+asks: an app pays for what it uses.
 """
 
 import functools
@@ -9,16 +11,19 @@ import importlib
 import logging
 import os
 import pkgutil
+import sys
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from spanwise import guard
-from spanwise.integrations._declaration import Integration, Target
-from spanwise.integrations._engine import wrapper_for
+from spanwise.integrations._index import LIBRARIES
 from spanwise.integrations._patch import Patch, apply, installed_version, is_within, when_imported
 from spanwise.integrations._peers import Peers
+
+if TYPE_CHECKING:
+    from spanwise.integrations._declaration import Integration, Target
 
 logger = logging.getLogger("spanwise")
 
@@ -56,14 +61,31 @@ class IntegrationStatus:
 class _Installation:
     """One library's live state."""
 
-    integration: Integration
+    declared: "Integration | None" = None
+    """``None`` until it is needed; ``integration`` imports it."""
+    name: str = ""
+    module: str = ""
+    """The module of the library whose import starts everything."""
     state: str = OFF
     detail: str = ""
     is_active: bool = False
+    awaited: set[str] = field(default_factory=set)
+    """Modules with an import hook of ours that has not fired: hooks cannot be taken back."""
     patches: dict[str, Patch] = field(default_factory=dict)
     missing: set[str] = field(default_factory=set)
     unlisten: Callable[[], None] | None = None
     """Undoes the listening; ``None`` while nothing is listened to."""
+
+    def __post_init__(self) -> None:
+        if self.declared is not None:
+            self.name, self.module = self.declared.name, self.declared.module
+
+    @property
+    def integration(self) -> "Integration":
+        """The declaration of the library."""
+        if self.declared is None:
+            self.declared = importlib.import_module(f"{__name__}.{self.name}").INTEGRATION
+        return self.declared
 
 
 _lock = threading.RLock()
@@ -109,18 +131,25 @@ def uninstrument(*wanted: str) -> None:
 def status() -> list[IntegrationStatus]:
     """Returns what was done about each library, sorted by name."""
     with _lock:
-        return [
-            IntegrationStatus(
-                name=name,
-                distribution=item.integration.distribution,
-                version=installed_version(item.integration.distribution),
-                state=item.state,
-                detail=item.detail or _peer_detail(name),
-                targets=tuple(sorted(item.patches)),
-                missing=tuple(sorted(item.missing)),
-            )
-            for name, item in sorted(_registry().items())
-        ]
+        return [_status(item) for _, item in sorted(_registry().items())]
+
+
+def _status(item: _Installation) -> IntegrationStatus:
+    integration = item.integration
+    version = _version_of(integration)
+    state, detail = item.state, item.detail
+    if state == WAITING:  # whether it can ever be traced is looked up here, when somebody asks
+        obstacle, reason = _obstacle(integration, version)
+        state, detail = obstacle or state, reason or detail
+    return IntegrationStatus(
+        name=item.name,
+        distribution=integration.distribution,
+        version=version,
+        state=state,
+        detail=detail or _peer_detail(item.name),
+        targets=tuple(sorted(item.patches)),
+        missing=tuple(sorted(item.missing)),
+    )
 
 
 def _peer_detail(name: str) -> str:
@@ -132,46 +161,88 @@ def _registry() -> dict[str, _Installation]:
     """Returns one entry for each integration in this folder; the folder is listed once."""
     with _lock:
         if not _installations:
+            for name, module in LIBRARIES.items():
+                _installations[name] = _Installation(name=name, module=module)
             for found in pkgutil.iter_modules(__path__):
-                if not found.name.startswith("_"):
+                if not found.name.startswith("_") and found.name not in LIBRARIES:
                     _register(found.name)
         return _installations
 
 
 def _register(module_name: str) -> None:
-    module = importlib.import_module(f"{__name__}.{module_name}")
-    integration = getattr(module, "INTEGRATION", None)
-    if isinstance(integration, Integration):
+    """Registers an integration that is not in the index (yet): it has to be imported to be known."""
+    integration = getattr(importlib.import_module(f"{__name__}.{module_name}"), "INTEGRATION", None)
+    if integration is not None:
         _installations[integration.name] = _Installation(integration)
 
 
 def _install(item: _Installation, *, is_named: bool) -> None:
-    state, detail = _obstacle(item.integration)
-    if state:
-        item.state, item.detail = state, detail
-        if is_named and state != DISABLED:
-            raise IntegrationError(detail)
-        if state == UNSUPPORTED:
-            guard.say_once(f"version {item.integration.name}", "spanwise: %s; it is not traced", detail)
+    if _is_disabled(item.name):
+        item.state = DISABLED
+        item.detail = f"OTEL_PYTHON_DISABLED_INSTRUMENTATIONS names {item.name} or *"
         return
+    if is_named:
+        state, detail = _obstacle(item.integration, _version_of(item.integration))
+        if state:
+            item.state, item.detail = state, detail
+            raise IntegrationError(detail)
     item.is_active = True
     item.state = PATCHED if item.patches or item.unlisten else WAITING
-    for module in {target.path.partition(":")[0] for target in item.integration.targets}:
-        when_imported(module, functools.partial(_patch_module, item, module))
-    if item.integration.listen is not None:
-        when_imported(
-            item.integration.listens_in or item.integration.module, functools.partial(_listen_in, item)
-        )
+    _await(item, item.module, functools.partial(_arrived, item))
 
 
-def _obstacle(integration: Integration) -> tuple[str, str]:
-    """Returns the state and the reason for which a library is not patched, or two empty strings."""
-    disabled = {
-        part.strip() for part in os.environ.get("OTEL_PYTHON_DISABLED_INSTRUMENTATIONS", "").split(",")
-    }
-    if "*" in disabled or integration.name in disabled:
-        return DISABLED, f"OTEL_PYTHON_DISABLED_INSTRUMENTATIONS names {integration.name} or *"
+def _await(item: _Installation, module: str, hook: Callable[[Any], None]) -> None:
+    """Calls ``hook`` when a module has been imported, now if it has; waits for each module once."""
+    if module in sys.modules:
+        hook(sys.modules[module])
+    elif module not in item.awaited:
+        item.awaited.add(module)
+        when_imported(module, hook)
+
+
+def _arrived(item: _Installation, library: Any) -> None:
+    """Begins with a library that has just been imported, or was imported before.
+
+    Import hooks cannot be taken back, so this and the hooks below may be called when it is not wanted any
+    more, and twice. An import of the app runs in here, which must go on.
+    """
+    with _lock:
+        item.awaited.discard(item.module)
+        if not item.is_active:
+            return
+        try:
+            integration = item.integration
+            state, detail = _obstacle(integration, _version_of(integration, library))
+            if state:
+                item.state, item.detail, item.is_active = state, detail, False
+                if state == UNSUPPORTED:
+                    guard.say_once(f"version {item.name}", "spanwise: %s; it is not traced", detail)
+                return
+            for module in {target.path.partition(":")[0] for target in integration.targets}:
+                _await(item, module, functools.partial(_patch_module, item, module))
+            if integration.listen is not None:
+                module = integration.listens_in or integration.module
+                _await(item, module, functools.partial(_listen_in, item))
+        except Exception as error:  # noqa: BLE001
+            item.state, item.detail = FAILED, f"{type(error).__name__}: {error}"
+            guard.fault(f"beginning with {item.name}", error)
+
+
+def _is_disabled(name: str) -> bool:
+    disabled = os.environ.get("OTEL_PYTHON_DISABLED_INSTRUMENTATIONS", "").split(",")
+    return any(part.strip() in ("*", name) for part in disabled)
+
+
+def _version_of(integration: "Integration", library: Any = None) -> str | None:
+    """Returns the installed version; of a library without metadata (a frozen app) what it says itself."""
     version = installed_version(integration.distribution)
+    if version is None:
+        version = getattr(library or sys.modules.get(integration.module), "__version__", None)
+    return version if isinstance(version, str) else None
+
+
+def _obstacle(integration: "Integration", version: str | None) -> tuple[str, str]:
+    """Returns the state and the reason for which a library is not patched, or two empty strings."""
     if version is None:
         how = f"install it with: pip install '{integration.distribution}{integration.versions}'"
         return NOT_INSTALLED, f"{integration.distribution} is not installed; {how}"
@@ -182,11 +253,9 @@ def _obstacle(integration: Integration) -> tuple[str, str]:
 
 
 def _patch_module(item: _Installation, module_name: str, module: Any) -> None:
-    """Patches the targets of one module that has just been imported, or was imported before.
-
-    Import hooks cannot be taken back, so this may be called when it is not wanted any more, and twice.
-    """
+    """Patches the targets of one module."""
     with _lock:
+        item.awaited.discard(module_name)
         if not item.is_active:
             return
         for target in item.integration.targets:
@@ -198,8 +267,9 @@ def _patch_module(item: _Installation, module_name: str, module: Any) -> None:
 
 
 def _listen_in(item: _Installation, module: Any) -> None:
-    """Registers with a library's own callbacks, once; import hooks may come late and twice."""
+    """Registers with a library's own callbacks, once."""
     with _lock:
+        item.awaited.discard(item.integration.listens_in or item.integration.module)
         if not item.is_active or item.unlisten is not None or item.integration.listen is None:
             return
         try:
@@ -210,7 +280,9 @@ def _listen_in(item: _Installation, module: Any) -> None:
             guard.fault(f"listening to {item.integration.name}", error)
 
 
-def _patch_target(item: _Installation, target: Target, module: Any, path: str) -> None:
+def _patch_target(item: _Installation, target: "Target", module: Any, path: str) -> None:
+    from spanwise.integrations._engine import wrapper_for
+
     wrapper = wrapper_for(item.integration, target, lambda: item.is_active)
     try:
         item.patches[target.path] = apply(module, path, wrapper)

@@ -4,7 +4,6 @@ import logging
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
-from importlib import metadata
 from typing import Any
 
 import wrapt
@@ -64,6 +63,8 @@ def when_imported(module: str, hook: Callable[[Any], None]) -> None:
 
 def installed_version(distribution: str) -> str | None:
     """Returns the version of an installed distribution, ``None`` when it is not installed."""
+    from importlib import metadata  # imported late: it takes longer than all the rest of this module
+
     try:
         return metadata.version(distribution)
     except metadata.PackageNotFoundError:

@@ -1,0 +1,11 @@
+"""Which module of a library, once imported, makes its integration worth importing.
+
+A table of plain strings, so that ``instrument()`` costs an app nothing for libraries it does not use. A test
+holds it equal to the declarations. A declaration that is missing here works, but is imported by every app.
+"""
+
+LIBRARIES = {
+    "anthropic": "anthropic",
+    "openai": "openai",
+}
+"""Name of the integration (and of its file) -> ``Integration.module``."""
