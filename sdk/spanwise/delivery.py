@@ -9,8 +9,6 @@ import random
 import time
 from dataclasses import dataclass
 
-from urllib3.exceptions import HTTPError
-
 from spanwise.backlog import Backlog, Batch
 from spanwise.config import Config
 from spanwise.encode import Encoder
@@ -109,6 +107,8 @@ class Delivery:
 
     def deliver(self, batch: Batch) -> None:
         """Sends a batch until it is accepted, refused for good, or the end has come."""
+        from urllib3.exceptions import HTTPError  # urllib3 is imported by the worker, not by the app's thread
+
         body: bytes | None = None
         attempt = 0
         while (timeout_s := self._time_left_s()) > 0:
