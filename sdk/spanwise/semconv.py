@@ -156,11 +156,32 @@ PROMPT_VARIABLE_PREFIX = "gen_ai.prompt.variable."
 TAGS = "spanwise.tags"
 METADATA_PREFIX = "spanwise.metadata."
 
+# --- scores: OpenTelemetry's evaluation events ------------------------------------------------------------
+EVALUATION_EVENT = "gen_ai.evaluation.result"
+EVALUATION_NAME = "gen_ai.evaluation.name"
+EVALUATION_VALUE = "gen_ai.evaluation.score.value"
+EVALUATION_LABEL = "gen_ai.evaluation.score.label"
+EVALUATION_EXPLANATION = "gen_ai.evaluation.explanation"
+SCORE_KIND = "spanwise.score.kind"
+"""``number``, ``boolean`` or ``category``; OpenTelemetry has only numbers and labels."""
+SCORE_ID = "spanwise.score.id"
+"""Given by the app: a later score of the same name, place and id replaces the earlier one."""
+
 # --- provider extras, general ---------------------------------------------------------------------------
 OPENAI_API_TYPE = "openai.api.type"
 OPENAI_REQUEST_SERVICE_TIER = "openai.request.service_tier"
 OPENAI_RESPONSE_SERVICE_TIER = "openai.response.service_tier"
 OPENAI_RESPONSE_SYSTEM_FINGERPRINT = "openai.response.system_fingerprint"
+AWS_REQUEST_ID = "aws.request_id"
+CLOUD_REGION = "cloud.region"
+BEDROCK_GUARDRAIL_ID = "aws.bedrock.guardrail.id"
+BEDROCK_GUARDRAIL_VERSION = "aws.bedrock.guardrail.version"
+BEDROCK_GUARDRAIL_ACTION = "aws.bedrock.guardrail.action"
+BEDROCK_GUARDRAIL_POLICIES = "aws.bedrock.guardrail.policies"
+"""What a guardrail acted on, each as ``policy:name:action``, without what was matched."""
+BEDROCK_KNOWLEDGE_BASE_ID = "aws.bedrock.knowledge_base.id"
+BEDROCK_LATENCY_MS = "aws.bedrock.latency_ms"
+"""Milliseconds that the model took, as Bedrock measured them."""
 SERVER_ADDRESS = "server.address"
 SERVER_PORT = "server.port"
 HTTP_RESPONSE_STATUS_CODE = "http.response.status_code"
@@ -199,6 +220,32 @@ FINISH_REASONS = {
     "content-filter": "content_filter",
     "SAFETY": "content_filter",
     "refusal": "content_filter",
+    # Bedrock: Converse, Titan, Cohere, AI21
+    "guardrail_intervened": "content_filter",
+    "content_filtered": "content_filter",
+    "CONTENT_FILTERED": "content_filter",
+    "FINISH": "stop",
+    "FINISHED": "stop",
+    "COMPLETE": "stop",
+    "STOP_SEQUENCE": "stop",
+    "STOP_CRITERIA_MET": "stop",
+    "LENGTH": "length",
+    "endoftext": "stop",
+    "malformed_model_output": "error",
+    "malformed_tool_use": "error",
+    # Gemini
+    "RECITATION": "content_filter",
+    "BLOCKLIST": "content_filter",
+    "PROHIBITED_CONTENT": "content_filter",
+    "SPII": "content_filter",
+    "MODEL_ARMOR": "content_filter",
+    "JAILBREAK": "content_filter",
+    "IMAGE_SAFETY": "content_filter",
+    "IMAGE_PROHIBITED_CONTENT": "content_filter",
+    "IMAGE_RECITATION": "content_filter",
+    "MALFORMED_FUNCTION_CALL": "error",
+    "MALFORMED_RESPONSE": "error",
+    "UNEXPECTED_TOOL_CALL": "error",
     "error": "error",
     "failed": "error",
 }
