@@ -1,4 +1,4 @@
-"""One span for a model call that two layers see: a framework's run, and the provider client's request below it.
+"""One span for a model call that two layers see: a framework's run and the provider client's request in it.
 
 The framework opens the span first, with what only it knows (the run's name, prompt, metadata), and lends it
 in the context it runs the model in. The first client call in there borrows the span and writes what only the

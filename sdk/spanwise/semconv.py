@@ -28,6 +28,9 @@ OP_TASK = "task"
 OP_GUARDRAIL = "guardrail"
 OP_EVALUATE = "evaluate"
 
+INFERENCE_OPERATIONS = frozenset({OP_CHAT, OP_TEXT_COMPLETION, OP_GENERATE_CONTENT})
+"""Operations in which a model writes something."""
+
 BILLABLE_OPERATIONS = frozenset({OP_CHAT, OP_TEXT_COMPLETION, OP_GENERATE_CONTENT, OP_EMBEDDINGS, OP_RERANK})
 """Operations that a provider charges for. Agents and workflows only repeat their children's usage."""
 
@@ -87,6 +90,8 @@ USAGE_REASONING_OUTPUT_TOKENS = "gen_ai.usage.reasoning.output_tokens"
 USAGE_AUDIO_INPUT_TOKENS = "gen_ai.usage.audio.input_tokens"
 USAGE_AUDIO_OUTPUT_TOKENS = "gen_ai.usage.audio.output_tokens"
 USAGE_IMAGE_INPUT_TOKENS = "gen_ai.usage.image.input_tokens"
+USAGE_SEARCH_UNITS = "spanwise.usage.search_units"
+"""What rerankers are billed by: a query with up to 100 documents. OpenTelemetry has no key for it."""
 
 # --- content -------------------------------------------------------------------------------------------
 INPUT_MESSAGES = "gen_ai.input.messages"
@@ -103,6 +108,12 @@ STEP_INPUT = "spanwise.input"
 """JSON of what a workflow, agent or step was called with."""
 STEP_OUTPUT = "spanwise.output"
 """JSON of what a workflow, agent or step returned."""
+STEP_NAME = "spanwise.step.name"
+"""What a framework calls the step, where the span is named after something else (a model, a tool)."""
+STEP_KIND = "spanwise.step.kind"
+"""What a framework calls this kind of step: ``prompt``, ``parser``, ``node``, ``chain`` and so on."""
+STEP_INTERRUPTED = "spanwise.step.interrupted"
+"""True when a step stopped to be resumed later, as a graph does that asks a person. Not an error."""
 
 CONTENT_KEYS = frozenset(
     {
@@ -150,6 +161,8 @@ DB_VECTOR_COUNT = "spanwise.db.vector.count"
 DB_VECTOR_DIMENSION_COUNT = "spanwise.db.vector.dimension.count"
 DB_METRIC = "spanwise.db.metric"
 """What distances or scores are: ``l2``, ``inner_product``, ``cosine``, ..."""
+DB_THRESHOLD = "spanwise.db.threshold"
+"""The distance or score that a result has to be within."""
 PROMPT_NAME = "gen_ai.prompt.name"
 PROMPT_VERSION = "gen_ai.prompt.version"
 PROMPT_VARIABLE_PREFIX = "gen_ai.prompt.variable."
@@ -211,6 +224,7 @@ FINISH_REASONS = {
     "MAX_TOKENS": "length",
     "max_output_tokens": "length",
     "model_context_window_exceeded": "length",
+    "model_length": "length",
     "tool_call": "tool_call",
     "tool_calls": "tool_call",
     "tool-calls": "tool_call",
@@ -248,6 +262,14 @@ FINISH_REASONS = {
     "UNEXPECTED_TOOL_CALL": "error",
     "error": "error",
     "failed": "error",
+    # Cohere
+    "COMPLETE": "stop",
+    "STOP_SEQUENCE": "stop",
+    "TOOL_CALL": "tool_call",
+    "ERROR_LIMIT": "length",
+    "ERROR_TOXIC": "content_filter",
+    "ERROR": "error",
+    "TIMEOUT": "error",
 }
 """Providers' finish reasons folded to OpenTelemetry's; a reason not listed stays as it is."""
 
