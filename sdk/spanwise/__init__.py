@@ -10,16 +10,24 @@ from spanwise._version import __version__
 TYPE_CHECKING = False  # type checkers read it as True; importing typing would double the time this takes
 if TYPE_CHECKING:
     from spanwise.lifecycle import flush, instrument, shutdown, uninstrument
+    from spanwise.privacy import private
+    from spanwise.prompts import prompt
+    from spanwise.scores import current_span_id, current_trace_id, score
     from spanwise.tracing import agent, context, embedding, retriever, span, step, tool, workflow
 
 __all__ = [
     "__version__",
     "agent",
     "context",
+    "current_span_id",
+    "current_trace_id",
     "embedding",
     "flush",
     "instrument",
+    "private",
+    "prompt",
     "retriever",
+    "score",
     "shutdown",
     "span",
     "step",
@@ -33,6 +41,9 @@ _HOMES = {
     **dict.fromkeys(
         ("agent", "context", "embedding", "retriever", "span", "step", "tool", "workflow"), "spanwise.tracing"
     ),
+    **dict.fromkeys(("current_span_id", "current_trace_id", "score"), "spanwise.scores"),
+    "private": "spanwise.privacy",
+    "prompt": "spanwise.prompts",
 }
 
 

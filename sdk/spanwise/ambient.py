@@ -32,3 +32,24 @@ def with_attributes(context: Context, added: Attributes) -> Context:
         tags = [*cast("list[str]", outer_tags), *cast("list[str]", added[semconv.TAGS])]
         merged[semconv.TAGS] = list(dict.fromkeys(tags))
     return otel.set_value(_KEY, merged, context)
+
+
+def without_attribute(context: Context, key: str) -> Context:
+    """Returns ``context`` without one attribute that ``spanwise.context()`` may have put there."""
+    held = attributes_of(context)
+    if key not in held:
+        return context
+    return otel.set_value(_KEY, {name: value for name, value in held.items() if name != key}, context)
+
+
+_PRIVATE = otel.create_key("spanwise-private")
+
+
+def is_private(context: Context) -> bool:
+    """Tells whether nothing that people or models wrote may be recorded in a context."""
+    return _PRIVATE in context
+
+
+def as_private(context: Context) -> Context:
+    """Returns ``context`` marked so that no content is recorded in it or below."""
+    return otel.set_value(_PRIVATE, True, context)

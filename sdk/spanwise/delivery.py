@@ -50,9 +50,13 @@ class Delivery:
         sender: What sends one request.
         encoder: What makes a request of a batch.
         backlog: Ends waits when something new has happened, and is packed meanwhile.
+        noun: What is sent, for the log.
     """
 
-    def __init__(self, config: Config, sender: Sender, encoder: Encoder, backlog: Backlog) -> None:
+    def __init__(
+        self, config: Config, sender: Sender, encoder: Encoder, backlog: Backlog, noun: str = "spans"
+    ) -> None:
+        self.noun = noun
         self._config = config
         self._sender = sender
         self._encoder = encoder
@@ -99,8 +103,9 @@ class Delivery:
         self.counts.lost += held
         if self.counts.lost:
             logger.warning(
-                "spanwise: %d spans were not delivered to %s: %s",
+                "spanwise: %d %s were not delivered to %s: %s",
                 self.counts.lost,
+                self.noun,
                 self._sender.where,
                 self.counts.last_error or "no answer in time",
             )
@@ -146,9 +151,10 @@ class Delivery:
         """
         if dropped > self._dropped_said and not self.is_failing:
             logger.warning(
-                "spanwise: %d spans were dropped: more than %.3g MiB waited for export. "
+                "spanwise: %d %s were dropped: more than %.3g MiB waited for export. "
                 "instrument(max_queue_bytes=...) makes room for more.",
                 dropped - self._dropped_said,
+                self.noun,
                 self._config.max_queue_bytes / 2**20,
             )
             self._dropped_said = dropped
@@ -180,10 +186,11 @@ class Delivery:
         if (refused or answer.message) and answer.status not in self._refusals_said:
             self._refusals_said.add(answer.status)
             logger.warning(
-                "spanwise: %s refused %d of %d spans (%s) %s; further refusals are counted, not logged",
+                "spanwise: %s refused %d of %d %s (%s) %s; further refusals are counted, not logged",
                 self._sender.where,
                 refused,
                 count,
+                self.noun,
                 answer.reason or "partial success",
                 answer.message,
             )
@@ -200,9 +207,10 @@ class Delivery:
             return
         self._is_outage_said = True
         logger.warning(
-            "spanwise: %s takes no spans: %s. Up to %.3g MiB are kept and sent when it is back; "
+            "spanwise: %s takes no %s: %s. Up to %.3g MiB are kept and sent when it is back; "
             "what does not fit, or is left at exit, is dropped and counted.",
             self._sender.where,
+            self.noun,
             answer.reason,
             self._config.max_queue_bytes / 2**20,
         )
@@ -210,7 +218,7 @@ class Delivery:
     def _note_recovery(self) -> None:
         if self._failing_since is not None and self._is_outage_said:
             away_s = time.monotonic() - self._failing_since
-            logger.warning("spanwise: %s takes spans again after %.0f s", self._sender.where, away_s)
+            logger.warning("spanwise: %s takes %s again after %.0f s", self._sender.where, self.noun, away_s)
         self._failing_since = None
         self._is_outage_said = False
 

@@ -18,7 +18,9 @@ def type_name(error: BaseException) -> str:
     return kind.__qualname__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__qualname__}"
 
 
-def record_error(span: Span, error: BaseException | None, capture: Capture, message: str = "") -> None:
+def record_error(
+    span: Span, error: BaseException | None, capture: Capture, message: str = "", *, keeps_text: bool = True
+) -> None:
     """Marks a span as failed, with an exception event when an exception was raised.
 
     Args:
@@ -26,10 +28,11 @@ def record_error(span: Span, error: BaseException | None, capture: Capture, mess
         error: What was raised; ``None`` when the provider reported a failure without raising.
         capture: Scrubs the texts: messages of providers quote keys and prompts.
         message: The failure in words, for when ``error`` is ``None``.
+        keeps_text: False leaves out everything but the kind of failure.
     """
     if error is not None:
         message = _message(error)
-    message = capture.text(message[:_MAX_MESSAGE])
+    message = capture.text(message[:_MAX_MESSAGE]) if keeps_text else ""
     span.set_status(Status(StatusCode.ERROR, message or None))
     if error is None:
         return
@@ -39,6 +42,9 @@ def record_error(span: Span, error: BaseException | None, capture: Capture, mess
     if isinstance(status_code, int) and not isinstance(status_code, bool):
         attributes[semconv.HTTP_RESPONSE_STATUS_CODE] = status_code
     span.set_attributes(attributes)
+    if not keeps_text:
+        span.add_event(semconv.EXCEPTION_EVENT, {semconv.EXCEPTION_TYPE: name})
+        return
     stack = "".join(traceback.format_exception(type(error), error, error.__traceback__))
     span.add_event(
         semconv.EXCEPTION_EVENT,

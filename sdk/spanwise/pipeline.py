@@ -9,9 +9,11 @@ import os
 import threading
 import weakref
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 from opentelemetry import trace
+from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.trace import NoOpTracer, ProxyTracerProvider, Span, Tracer
 
@@ -27,6 +29,10 @@ from spanwise.resource import named_in_code, new_resource
 from spanwise.sender import Sender
 from spanwise.worker import Worker
 
+if TYPE_CHECKING:
+    from spanwise.score_export import ScoreExport
+    from spanwise.scores import Score
+
 logger = logging.getLogger("spanwise")
 
 _DEFAULT_DELAY_S = 1.0
@@ -34,6 +40,7 @@ PATIENCE_S = 3.0
 """Seconds without an acknowledged batch after which ``flush`` and ``shutdown`` give up."""
 EXIT_LIMIT_S = 30.0
 """Seconds that the process may take to exit while batches are being acknowledged."""
+LAST_WORD_S = 0.25
 
 _processors: "weakref.WeakKeyDictionary[object, SpanProcessor]" = weakref.WeakKeyDictionary()
 """The processor that a provider has been given, so that it is given one only."""
@@ -65,6 +72,8 @@ class ExportStats:
     """Why the last attempt failed; empty when none did."""
     is_failing: bool
     """True while the endpoint takes nothing."""
+    scores: "ExportStats | None" = None
+    """The same of scores; ``None`` while there was none."""
 
 
 class Pipeline:
@@ -90,6 +99,7 @@ class Pipeline:
         self._provider: object | None = None
         self._tracer: Tracer = NoOpTracer()
         self._own_provider: TracerProvider | None = None
+        self._scores: ScoreExport | None = None
         self._attached: list[SpanProcessor] = []
         self._is_shut_down = False
         process.follow(self)
@@ -118,11 +128,21 @@ class Pipeline:
         It becomes JSON in the background. Only when OpenTelemetry's capture variable asks for content on the
         span does it also become attributes, here, which every exporter of the app then sees.
         """
-        if not content or not span.is_recording():
+        span_id = span.get_span_context().span_id
+        if not content or not span.is_recording() or self._selection.is_private(span_id):
             return
         if self._config.capture.is_on_span:
             span.set_attributes({key: to_text(value) for key, value in content.items()})
-        self._content.put(span.get_span_context().span_id, content)
+        self._content.put(span_id, content)
+
+    def put_score(self, score: "Score") -> None:
+        """Sends a score in the background."""
+        if self._scores is None:
+            with self._lock:
+                if self._is_shut_down:
+                    return
+                self._scores = self._scores or self._new_score_export()
+        self._scores.put(score)
 
     def flush(self, timeout_s: float = 30.0) -> bool:
         """Sends what has ended so far and waits for it.
@@ -132,7 +152,8 @@ class Pipeline:
         Returns:
             True when the endpoint answered for everything.
         """
-        return self._worker.flush(timeout_s)
+        is_done = self._worker.flush(timeout_s)
+        return is_done if self._scores is None else self._scores.flush(timeout_s) and is_done
 
     def shutdown(self, timeout_s: float | None = None) -> bool:
         """Sends what is left and ends; spans that end later are ignored.
@@ -152,23 +173,21 @@ class Pipeline:
                 if processor.selection is self._selection:
                     processor.selection = None
                     processor.flush = None
-        return self._worker.stop(EXIT_LIMIT_S if timeout_s is None else timeout_s)
+        timeout_s = EXIT_LIMIT_S if timeout_s is None else timeout_s
+        is_done = self._worker.stop(timeout_s)
+        if self._scores is not None:
+            # They go to the same place: where that took no spans, waiting once is enough.
+            is_done = self._scores.stop(timeout_s if is_done else min(timeout_s, LAST_WORD_S)) and is_done
+        return is_done
 
     def stats(self) -> ExportStats:
-        """Returns what became of the spans of this process so far."""
-        counts = self._delivery.counts
-        return ExportStats(
-            exported=counts.exported,
-            queued=self._backlog.held,
-            queued_bytes=self._backlog.held_bytes,
-            dropped=self._backlog.dropped,
-            refused=counts.refused,
-            failed=counts.failed + self._backlog.failed,
-            lost=counts.lost,
-            withheld=counts.withheld,
+        """Returns what became of the spans and scores of this process so far."""
+        found = _stats(self._backlog, self._delivery)
+        scores = self._scores
+        return replace(
+            found,
             dropped_content=self._content.dropped,
-            last_error=counts.last_error,
-            is_failing=self._delivery.is_failing,
+            scores=None if scores is None else _stats(scores.backlog, scores.delivery),
         )
 
     def _resolve(self) -> Tracer:
@@ -214,6 +233,14 @@ class Pipeline:
             self._worker.start()
             process.note_first_span()
 
+    def _new_score_export(self) -> "ScoreExport":
+        from spanwise.score_export import ScoreExport
+
+        resource = getattr(trace.get_tracer_provider(), "resource", None)
+        if self._config.isolated or not isinstance(resource, Resource):
+            resource = self._provide().resource
+        return ScoreExport(self._config, resource, _delay_s(), PATIENCE_S, process.note_first_span)
+
     def start_over(self) -> None:
         """Forgets everything, in a forked child: what was waiting is its parent's to send."""
         self._lock = threading.RLock()
@@ -221,6 +248,25 @@ class Pipeline:
         self._backlog.reset()
         self._selection.reset()
         self._worker.reset()
+        if self._scores is not None:
+            self._scores.reset()
+
+
+def _stats(backlog: Backlog, delivery: Delivery) -> ExportStats:
+    counts = delivery.counts
+    return ExportStats(
+        exported=counts.exported,
+        queued=backlog.held,
+        queued_bytes=backlog.held_bytes,
+        dropped=backlog.dropped,
+        refused=counts.refused,
+        failed=counts.failed + backlog.failed,
+        lost=counts.lost,
+        withheld=counts.withheld,
+        dropped_content=0,
+        last_error=counts.last_error,
+        is_failing=delivery.is_failing,
+    )
 
 
 def _get_tracer(provider: object) -> Tracer:

@@ -12,9 +12,12 @@ from opentelemetry.sdk.trace import ReadableSpan, Span
 from opentelemetry.sdk.trace import SpanProcessor as OtelSpanProcessor
 
 from spanwise import guard
+from spanwise.ambient import is_private
 from spanwise.backlog import Backlog
 from spanwise.content import ContentTable
 from spanwise.encode import EndedSpan, attributes_of
+from spanwise.privacy import without_content
+from spanwise.suppression import get_current
 
 SCOPE_PREFIX = "spanwise"
 _GENAI_PREFIXES = ("gen_ai.", "llm.", "openinference.", "traceloop.", "spanwise.")
@@ -56,16 +59,25 @@ class SpanSelection:
         self._parents = {}
         self._wanted: set[int] = set()
         """Those of them that are exported when they end."""
+        self._private: set[int] = set()
+        """Live spans of which no content is exported."""
         self._expected: dict[int, None] = {}
         """Local ancestors that started before we listened; an ordered set."""
 
-    def start(self, span: Span) -> None:
-        """Remembers a span, and marks its ancestors when it is a GenAI span."""
+    def start(self, span: Span, parent: Context | None = None) -> None:
+        """Remembers a span, and marks its ancestors when it is a GenAI span.
+
+        Args:
+            span: The span, just started.
+            parent: The context it was started in, where that was not the current one.
+        """
         context = span.get_span_context()
         if not context.trace_flags.sampled:
             return
         span_id = context.span_id
-        self._parents[span_id] = _local_parent(span)
+        parent_id = self._parents[span_id] = _local_parent(span)
+        if is_private(get_current() if parent is None else parent) or parent_id in self._private:
+            self._private.add(span_id)
         if is_genai(span):
             self._mark(span_id)
         if len(self._parents) > _MAX_LIVE_SPANS:
@@ -87,9 +99,16 @@ class SpanSelection:
             is_wanted = span_id in self._wanted or is_genai(span)
             self._wanted.discard(span_id)
         content, size = self._content.pop(span_id)
+        if span_id in self._private:
+            self._private.discard(span_id)
+            span, content = _bared(span), None
         if is_wanted:
             self._mark(_local_parent(span))
             self._backlog.put(EndedSpan(span, content, size + _size_of(span)))
+
+    def is_private(self, span_id: int) -> bool:
+        """Tells whether a live span must have no content."""
+        return span_id in self._private
 
     def _mark(self, span_id: int) -> None:
         """Marks a span and those above it, up to the first that is marked already or has no local parent."""
@@ -110,6 +129,7 @@ class SpanSelection:
     def _forget_oldest(self) -> None:
         oldest = _pop_oldest(self._parents)
         self._wanted.discard(oldest)
+        self._private.discard(oldest)
         self._content.pop(oldest)
 
 
@@ -128,7 +148,7 @@ class SpanProcessor(OtelSpanProcessor):
         """Is called by the provider on the app's thread."""
         if self.selection is not None:
             try:
-                self.selection.start(span)
+                self.selection.start(span, parent_context)
             except Exception as error:  # noqa: BLE001 - telemetry never breaks the app
                 guard.fault("starting a span", error)
 
@@ -159,6 +179,12 @@ def is_genai(span: ReadableSpan) -> bool:
         return True
     attributes: Mapping[str, object] | None = span.attributes
     return bool(attributes) and any(key.startswith(_GENAI_PREFIXES) for key in attributes or ())
+
+
+def _bared(span: ReadableSpan) -> ReadableSpan:
+    """Returns a span without its content; ours has none, which is seen to where it is recorded."""
+    scope = span.instrumentation_scope
+    return span if scope is not None and scope.name == SCOPE_PREFIX else without_content(span)
 
 
 def _local_parent(span: ReadableSpan) -> int:

@@ -11,12 +11,13 @@ from opentelemetry.context import Context
 from opentelemetry.trace import Span, SpanKind, set_span_in_context
 
 from spanwise import guard, semconv
-from spanwise.ambient import attributes_of
+from spanwise.ambient import attributes_of, is_private
 from spanwise.errors import record_error
 from spanwise.events import emit_details
 from spanwise.finalizer import close_from_finalizer
 from spanwise.lending import borrowed
 from spanwise.operation import AttributeValue, Request, Response, Usage
+from spanwise.prompts import variables_of
 from spanwise.runtime import Runtime
 from spanwise.suppression import within_call, within_inference
 
@@ -96,9 +97,13 @@ class CallRecording:
         is_model_call = not request.contains_calls
         self.context = within_inference(context) if is_model_call else within_call(context, request.provider)
         self._started = time.perf_counter()
+        if call.wants_content and is_private(parent):
+            call.wants_content = False
         if call.wants_content and self.span.is_recording():
             try:
                 self._put_content(_request_content(request))
+                if request.operation in semconv.INFERENCE_OPERATIONS and (filled := variables_of(parent)):
+                    runtime.pipeline.put_content(self.span, filled)
             except Exception as error:  # noqa: BLE001  the span stands without its content
                 guard.fault("recording a request's content", error)
 
@@ -200,7 +205,7 @@ class CallRecording:
             if read_error is not None and (response := read_error(error, self.call)):
                 self._write(response)
         finally:
-            record_error(self.span, error, self._runtime.capture)
+            record_error(self.span, error, self._runtime.capture, keeps_text=not is_private(self.context))
 
     def _write_folded(self, *, is_whole: bool) -> None:
         if self.state is None or self._reader.finish is None:
@@ -214,7 +219,8 @@ class CallRecording:
         self.span.set_attributes(_response_attributes(response))
         if response.error_type:
             self.span.set_attribute(semconv.ERROR_TYPE, response.error_type)
-            record_error(self.span, None, self._runtime.capture, response.error_message or "")
+            message = "" if is_private(self.context) else response.error_message or ""
+            record_error(self.span, None, self._runtime.capture, message)
         if self.call.wants_content:
             content = dict(response.content)
             if response.output_messages is not None:

@@ -15,6 +15,8 @@ from spanwise.config import Config
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from spanwise.scores import Score
+
 
 class SpanPipeline(Protocol):
     """What makes and exports spans, as this part of the SDK sees it (see ``pipeline``)."""
@@ -24,6 +26,9 @@ class SpanPipeline(Protocol):
 
     def put_content(self, span: Span, content: "Mapping[str, object]") -> None:
         """Adds JSON-able content to an open span."""
+
+    def put_score(self, score: "Score") -> None:
+        """Sends a score."""
 
     def flush(self, timeout_s: float = 30.0) -> bool:
         """Exports what has ended so far; False when not everything could be."""

@@ -8,11 +8,12 @@ from opentelemetry.context import Context
 from opentelemetry.trace import Span, SpanKind
 
 from spanwise import guard, semconv
-from spanwise.ambient import attributes_of
+from spanwise.ambient import attributes_of, is_private
 from spanwise.documents import documents_of, messages_of
 from spanwise.errors import record_error
 from spanwise.finalizer import close_from_finalizer
 from spanwise.operation import AttributeValue
+from spanwise.prompts import variables_of
 from spanwise.runtime import Runtime, current
 from spanwise.suppression import attach, detach, get_current, is_instrumentation_suppressed
 
@@ -24,7 +25,7 @@ _NAME_KEYS = {
 }
 """Operations whose span is called ``{operation} {name}``, and the attribute that holds the name."""
 
-_MODEL_OPERATIONS = frozenset({semconv.OP_CHAT, semconv.OP_TEXT_COMPLETION, semconv.OP_GENERATE_CONTENT})
+_MODEL_OPERATIONS = semconv.INFERENCE_OPERATIONS
 _CLIENT_OPERATIONS = _MODEL_OPERATIONS | {
     semconv.OP_EMBEDDINGS,
     semconv.OP_RETRIEVAL,
@@ -148,6 +149,8 @@ class Step:
         self.context = trace.set_span_in_context(self.span, parent)
         self._runtime = runtime
         self._is_open = True
+        if self.operation in _MODEL_OPERATIONS and self.wants_content and (filled := variables_of(parent)):
+            runtime.pipeline.put_content(self.span, filled)
         return True
 
     def add_item(self, item: Any) -> None:
@@ -172,7 +175,7 @@ class Step:
             return
         if self._is_open and self._runtime is not None:
             try:
-                record_error(self.span, error, self._runtime.capture)
+                record_error(self.span, error, self._runtime.capture, keeps_text=not is_private(self.context))
             except Exception as fault:  # noqa: BLE001
                 guard.fault("recording an error", fault)
         self.end()
@@ -185,7 +188,9 @@ class Step:
     def wants_content(self) -> bool:
         """True when inputs and outputs of this span are recorded."""
         runtime = self._runtime
-        return runtime is not None and runtime.capture.wants_content and self.span.is_recording()
+        if runtime is None or not runtime.capture.wants_content or is_private(self.context):
+            return False
+        return self.span.is_recording()
 
     @property
     def items(self) -> object:

@@ -28,6 +28,7 @@ from spanwise.capture import Capture
 from spanwise.config import Config
 from spanwise.content import decoded
 from spanwise.resource import new_resource
+from spanwise.scores import Score
 
 START_NS = 1_700_000_000_000_000_000
 """What the clock says first, in nanoseconds since 1970."""
@@ -63,6 +64,8 @@ class Recorder(SpanProcessor):
         self._started_ns: dict[int, int] = {}
         self._content: dict[int, dict[str, object]] = {}
         self._spans: list[RecordedSpan] = []
+        self.scores: list[Score] = []
+        """What ``spanwise.score()`` was called with, in order."""
 
     @property
     def spans(self) -> list[RecordedSpan]:
@@ -83,6 +86,7 @@ class Recorder(SpanProcessor):
         """Forgets the spans that have ended."""
         with self._lock:
             self._spans.clear()
+            self.scores.clear()
 
     def add_content(self, span_id: int, content: Mapping[str, object]) -> None:
         """Keeps the content of an open span."""
@@ -162,6 +166,10 @@ class MemoryPipeline:
         """Adds content to an open span."""
         if span.is_recording():
             self._recorder.add_content(span.get_span_context().span_id, content)
+
+    def put_score(self, score: Score) -> None:
+        """Keeps a score."""
+        self._recorder.scores.append(score)
 
     def flush(self, timeout_s: float = 30.0) -> bool:
         """Does nothing: ended spans are there at once."""

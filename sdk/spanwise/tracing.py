@@ -13,7 +13,6 @@ import inspect
 import json
 import logging
 from collections.abc import Callable, Mapping, Sequence
-from contextvars import ContextVar
 from typing import Any, TypeVar, overload
 
 from opentelemetry.context import Context
@@ -22,10 +21,10 @@ from spanwise import guard, semconv
 from spanwise.ambient import with_attributes
 from spanwise.operation import AttributeValue
 from spanwise.runtime import current
+from spanwise.scoped import Scoped
 from spanwise.snapshot import snapshot
 from spanwise.steps import Step
-from spanwise.suppression import attach, detach, get_current
-from spanwise.wrapping import Opener, Scope, wrapped_function
+from spanwise.wrapping import Scope, wrapped_function
 
 logger = logging.getLogger("spanwise")
 
@@ -278,7 +277,7 @@ def context(
     prompt_version: str | None = None,
     tags: Sequence[str] | str | None = None,
     **metadata: Any,
-) -> "Ambient":
+) -> Scoped:
     """Returns a context manager and decorator that marks every span below it, the libraries' spans too.
 
         with spanwise.context(user_id="u-1", conversation_id="c-9", tags=["beta"], tenant="acme"):
@@ -312,64 +311,7 @@ def context(
                 attributes[semconv.METADATA_PREFIX + name] = _attribute(value)
     except Exception as error:  # noqa: BLE001  values of the app are read in here
         guard.fault("reading the values of context()", error)
-    return Ambient(attributes)
-
-
-_entered: ContextVar[tuple[tuple["Ambient", Any], ...]] = ContextVar("spanwise-entered", default=())
-"""The contexts entered by this thread or task: one ``Ambient`` may be in use in many of them at a time."""
-
-
-class Ambient:
-    """What ``context()`` returns: a context manager, for ``with`` and ``async with``, and a decorator."""
-
-    __slots__ = ("_attributes",)
-
-    def __init__(self, attributes: Mapping[str, AttributeValue]) -> None:
-        self._attributes = attributes
-
-    def __enter__(self) -> "Ambient":
-        token = attach(with_attributes(get_current(), self._attributes))
-        _entered.set((*_entered.get(), (self, token)))
-        return self
-
-    def __exit__(self, *exception: object) -> None:
-        entered = _entered.get()
-        for place in range(len(entered) - 1, -1, -1):
-            if entered[place][0] is self:
-                detach(entered[place][1])
-                _entered.set(entered[:place] + entered[place + 1 :])
-                return
-
-    async def __aenter__(self) -> "Ambient":
-        return self.__enter__()
-
-    async def __aexit__(self, *exception: object) -> None:
-        self.__exit__()
-
-    def __call__(self, function: F) -> F:
-        """Returns the function with every run of it inside this context."""
-        opener: Opener = lambda instance, args, kwargs, parent: _AmbientScope(  # noqa: E731
-            with_attributes(parent, self._attributes)
-        )
-        return wrapped_function(function, opener)
-
-
-class _AmbientScope:
-    """A scope that only carries a context."""
-
-    __slots__ = ("context",)
-
-    def __init__(self, context: Context) -> None:
-        self.context = context
-
-    def add_item(self, item: Any) -> None:
-        """Takes no note."""
-
-    def finish(self, result: Any) -> None:
-        """Has nothing to end."""
-
-    def fail(self, error: BaseException) -> None:
-        """Has nothing to end."""
+    return Scoped(lambda parent: with_attributes(parent, attributes))
 
 
 def _attribute(value: object) -> AttributeValue:
