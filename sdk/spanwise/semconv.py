@@ -263,8 +263,6 @@ FINISH_REASONS = {
     "error": "error",
     "failed": "error",
     # Cohere
-    "COMPLETE": "stop",
-    "STOP_SEQUENCE": "stop",
     "TOOL_CALL": "tool_call",
     "ERROR_LIMIT": "length",
     "ERROR_TOXIC": "content_filter",
