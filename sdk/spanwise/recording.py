@@ -165,6 +165,10 @@ class CallRecording:
         """Ends the span: the stream was read to its end."""
         self._end(lambda: self._write_folded(is_whole=True))
 
+    def hand_over(self) -> None:
+        """Leaves the details event to another recording, which has borrowed the span."""
+        self._event = None
+
     # --- ending -------------------------------------------------------------------------------------------
 
     def _end(self, write: "Callable[[], None]") -> None:
