@@ -72,4 +72,6 @@ class Response:
     content: dict[str, object] = field(default_factory=dict)
     outline: dict[str, object] = field(default_factory=dict)
     """Content without what people or models wrote, by its final key; recorded where content is not: the ids
-    and scores of retrieved documents. Goes through scrubbing and limits all the same."""
+    and scores of retrieved documents. Goes through scrubbing and limits all the same.
+
+    Here and in ``content``, a ``content.JsonText`` is taken as it is: for what holds numbers alone."""

@@ -6,6 +6,10 @@ holds it equal to the declarations. A declaration that is missing here works, bu
 
 LIBRARIES = {
     "anthropic": "anthropic",
+    "chromadb": "chromadb",
+    "faiss": "faiss",
     "openai": "openai",
+    "pinecone": "pinecone",
+    "qdrant": "qdrant_client",
 }
 """Name of the integration (and of its file) -> ``Integration.module``."""
