@@ -79,6 +79,13 @@ RESPONSE_FINISH_REASONS = "gen_ai.response.finish_reasons"
 RESPONSE_TIME_TO_FIRST_CHUNK = "gen_ai.response.time_to_first_chunk"
 """Seconds from issuing the request to the first chunk; streams only."""
 
+SERVER_DURATION_TOTAL = "spanwise.server.duration.total"
+"""Seconds, as the server tells in its answer (Ollama, Groq): all it took, and what that went to."""
+SERVER_DURATION_QUEUE = "spanwise.server.duration.queue"
+SERVER_DURATION_LOAD = "spanwise.server.duration.load"
+SERVER_DURATION_INPUT = "spanwise.server.duration.input"
+SERVER_DURATION_OUTPUT = "spanwise.server.duration.output"
+
 STREAM_INCOMPLETE = "spanwise.stream.incomplete"
 """True when a stream ended before the model finished: the application stopped reading, or it failed."""
 
