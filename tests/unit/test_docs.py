@@ -51,9 +51,45 @@ def config_table() -> str:
     return "\n".join(rows)
 
 
+def integrations_table() -> str:
+    """What each integration traces, from its declaration; newest and oldest tested version, from where they
+    are pinned."""
+    from spanwise import integrations
+
+    rows = ["| library | tested versions | operations | what is read |", "|---|---|---|---|"]
+    newest, oldest = pinned("constraints-models.txt") | pinned("constraints.txt"), oldest_versions()
+    for name, item in sorted(integrations._registry().items()):
+        found = item.integration
+        library = f"`{name}`" if name == found.distribution else f"`{name}` ({found.distribution})"
+        versions = (
+            f"{oldest.get(name, 'not tested')} to {newest.get(found.distribution.lower(), 'not tested')}"
+        )
+        operations = ", ".join(f"`{operation}`" for operation in found.operations)
+        rows.append(f"| {library} | {versions} | {operations} | {found.captures} |")
+    return "\n".join(rows)
+
+
+def pinned(file: str) -> dict[str, str]:
+    """The versions that CI installs; of a package with several, that of the Python that runs this."""
+    from packaging.requirements import Requirement
+
+    lines = [Requirement(line) for line in (ROOT / file).read_text().splitlines() if line]
+    met = [line for line in lines if line.marker is None or line.marker.evaluate()]
+    return {line.name.lower(): str(line.specifier).removeprefix("==") for line in met}
+
+
+def oldest_versions() -> dict[str, str]:
+    """The first requirement of each library in the soak test's list."""
+    import tomllib
+
+    entries = tomllib.loads((ROOT / "tests/soak/oldest.toml").read_text())
+    return {name: entry["requirements"][0].partition("==")[2] for name, entry in entries.items()}
+
+
 TABLES: dict[str, tuple[str, Callable[[], str]]] = {
     "settings": ("docs/server.md", settings_table),
     "config": ("docs/sdk.md", config_table),
+    "integrations": ("docs/integrations.md", integrations_table),
 }
 
 
@@ -68,6 +104,14 @@ def test_a_generated_table_is_up_to_date(name: str) -> None:
         (ROOT / file).write_text(fresh)
     else:
         assert fresh == text, "run SPANWISE_WRITE_DOCS=1 pytest tests/unit/test_docs.py"
+
+
+def test_every_integration_is_documented_and_tested_at_both_ends() -> None:
+    for row in integrations_table().splitlines()[2:]:
+        library, versions, operations, captures = [cell.strip() for cell in row.strip("|").split("|")]
+        assert "not tested" not in versions, f"{library}: {versions}"
+        assert operations, f"{library} declares no operations"
+        assert captures, f"{library} does not say what it captures"
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)

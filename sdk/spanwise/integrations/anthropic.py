@@ -51,4 +51,7 @@ INTEGRATION = Integration(
         prepare=stand_in,
     ),
     observe=observe,
+    operations=(semconv.OP_CHAT, semconv.OP_TEXT_COMPLETION),
+    captures="messages and their stream helpers, tools and server tools, thinking, images and documents, "
+    "cache tokens; also through Bedrock and Vertex; completions",
 )

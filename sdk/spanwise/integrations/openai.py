@@ -41,4 +41,7 @@ INTEGRATION = Integration(
         provider_of,
     ),
     observe=observe,
+    operations=(semconv.OP_CHAT, semconv.OP_EMBEDDINGS, semconv.OP_TEXT_COMPLETION),
+    captures="chat completions, responses, embeddings, completions in every form of the client; Azure and "
+    "every compatible host; images, audio and files as parts; cached, reasoning and audio tokens",
 )
