@@ -8,6 +8,8 @@ LIBRARIES = {
     "anthropic": "anthropic",
     "chromadb": "chromadb",
     "faiss": "faiss",
+    "langchain": "langchain_core",
+    "langgraph": "langgraph.pregel",
     "openai": "openai",
     "pinecone": "pinecone",
     "qdrant": "qdrant_client",
