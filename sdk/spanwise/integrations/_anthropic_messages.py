@@ -9,6 +9,7 @@ from spanwise.integrations._anthropic_blocks import blocks, message_of, tool_def
 from spanwise.integrations._openai_parameters import output_type, read_failure
 from spanwise.integrations._stainless import Endpoint
 from spanwise.integrations._stainless_fields import (
+    Parameters,
     as_count,
     as_number,
     as_text,
@@ -16,35 +17,44 @@ from spanwise.integrations._stainless_fields import (
     fields,
     given,
     items,
+    parameters,
 )
 from spanwise.messages import Message
-from spanwise.operation import Request, Response, Usage
+from spanwise.operation import AttributeValue, Request, Response, Usage
 
 
 def read_request(body: Mapping[str, Any], wants_content: bool) -> Request:
     """Reads the body of ``POST /v1/messages``."""
     request = Request(semconv.OP_CHAT, semconv.PROVIDER_ANTHROPIC, as_text(body.get("model")))
+    request.attributes = parameters(body, _PARAMETERS)
     wanted, thinking = fields(body.get("output_config")), fields(body.get("thinking"))
-    request.attributes = given(
-        [
-            (semconv.REQUEST_MAX_TOKENS, as_count(body.get("max_tokens"))),
-            (semconv.REQUEST_TEMPERATURE, as_number(body.get("temperature"))),
-            (semconv.REQUEST_TOP_P, as_number(body.get("top_p"))),
-            (semconv.REQUEST_TOP_K, as_count(body.get("top_k"))),
-            (semconv.REQUEST_STOP_SEQUENCES, as_texts(body.get("stop_sequences"))),
-            (semconv.REQUEST_REASONING_LEVEL, as_text(wanted.get("effort"))),
-            (semconv.OUTPUT_TYPE, output_type(wanted.get("format") or body.get("output_format"))),
-            # As Anthropic's own instrumentation names them, which our span stands in for.
-            ("anthropic.request.service_tier", as_text(body.get("service_tier"))),
-            ("anthropic.thinking.type", as_text(thinking.get("type"))),
-            ("anthropic.thinking.budget_tokens", as_count(thinking.get("budget_tokens"))),
-        ]
-    )
+    if wanted or thinking:
+        request.attributes |= given(
+            [
+                (semconv.REQUEST_REASONING_LEVEL, as_text(wanted.get("effort"))),
+                (semconv.OUTPUT_TYPE, output_type(wanted.get("format"))),
+                ("anthropic.thinking.type", as_text(thinking.get("type"))),
+                ("anthropic.thinking.budget_tokens", as_count(thinking.get("budget_tokens"))),
+            ]
+        )
     if wants_content:
         request.system_instructions = blocks(body.get("system")) or None
         request.input_messages = [message_of(message) for message in items(body.get("messages"))]
         request.tool_definitions = [tool_definition(tool) for tool in items(body.get("tools"))] or None
     return request
+
+
+_PARAMETERS: Parameters = {
+    "max_tokens": (semconv.REQUEST_MAX_TOKENS, as_count),
+    "temperature": (semconv.REQUEST_TEMPERATURE, as_number),
+    "top_p": (semconv.REQUEST_TOP_P, as_number),
+    "top_k": (semconv.REQUEST_TOP_K, as_count),
+    "stop_sequences": (semconv.REQUEST_STOP_SEQUENCES, as_texts),
+    "output_format": (semconv.OUTPUT_TYPE, output_type),
+    "service_tier": ("anthropic.request.service_tier", as_text),
+}
+"""The names that start with ``anthropic`` are those of Anthropic's own instrumentation, which our span
+stands in for."""
 
 
 def read_response(answer: Any, wants_content: bool) -> Response:
@@ -53,19 +63,24 @@ def read_response(answer: Any, wants_content: bool) -> Response:
     stop, usage = as_text(body.get("stop_reason")), fields(body.get("usage"))
     reason = semconv.fold_finish_reason(stop) if stop else None
     searches = fields(usage.get("server_tool_use"))
+    found: dict[str, AttributeValue] = {}
+    if stop:
+        found["anthropic.message.stop_reason"] = stop
+    if as_text(usage.get("service_tier")):
+        found["anthropic.response.service_tier"] = usage["service_tier"]
+    if searches:
+        found |= given(
+            [
+                ("anthropic.usage.web_search_requests", as_count(searches.get("web_search_requests"))),
+                ("anthropic.usage.web_fetch_requests", as_count(searches.get("web_fetch_requests"))),
+            ]
+        )
     response = Response(
         id=as_text(body.get("id")),
         model=as_text(body.get("model")),
         finish_reasons=[reason] if reason else None,
         usage=_usage(usage),
-        attributes=given(
-            [
-                ("anthropic.message.stop_reason", stop),
-                ("anthropic.response.service_tier", as_text(usage.get("service_tier"))),
-                ("anthropic.usage.web_search_requests", as_count(searches.get("web_search_requests"))),
-                ("anthropic.usage.web_fetch_requests", as_count(searches.get("web_fetch_requests"))),
-            ]
-        ),
+        attributes=found,
     )
     read_failure(response, body.get("error"))
     if wants_content and "content" in body:
@@ -84,10 +99,8 @@ def _usage(usage: Mapping[str, Any]) -> Usage | None:
     if not usage:
         return None
     uncached = as_count(usage.get("input_tokens"))
-    read, written = (
-        as_count(usage.get("cache_read_input_tokens")),
-        as_count(usage.get("cache_creation_input_tokens")),
-    )
+    read = as_count(usage.get("cache_read_input_tokens"))
+    written = as_count(usage.get("cache_creation_input_tokens"))
     known = [count for count in (uncached, read, written) if count is not None]
     return Usage(
         input_tokens=sum(known) if known else None,

@@ -23,7 +23,7 @@ from spanwise.integrations._openai_parts import (
     tool_definition,
 )
 from spanwise.integrations._stainless import Endpoint
-from spanwise.integrations._stainless_fields import as_count, as_text, fields, given, items
+from spanwise.integrations._stainless_fields import as_count, as_text, fields, items
 from spanwise.messages import Message, Part
 from spanwise.operation import Request, Response
 
@@ -33,16 +33,19 @@ _NO_INDEX = -1
 def read_request(body: Mapping[str, Any], wants_content: bool) -> Request:
     """Reads the body of ``POST /chat/completions``."""
     request = Request(semconv.OP_CHAT, semconv.PROVIDER_OPENAI, as_text(body.get("model")))
+    found = request.attributes = sampling(body)
+    found[semconv.OPENAI_API_TYPE] = "chat_completions"
     limit = as_count(body.get("max_completion_tokens"))
+    if limit is None:
+        limit = as_count(body.get("max_tokens"))
+    if limit is not None:
+        found[semconv.REQUEST_MAX_TOKENS] = limit
     level = as_text(body.get("reasoning_effort")) or as_text(fields(body.get("reasoning")).get("effort"))
-    request.attributes = sampling(body) | given(
-        [
-            (semconv.OPENAI_API_TYPE, "chat_completions"),
-            (semconv.REQUEST_MAX_TOKENS, as_count(body.get("max_tokens")) if limit is None else limit),
-            (semconv.REQUEST_REASONING_LEVEL, level),
-            (semconv.OUTPUT_TYPE, output_type(body.get("response_format"), body.get("modalities"))),
-        ]
-    )
+    if level:
+        found[semconv.REQUEST_REASONING_LEVEL] = level
+    kind = output_type(body.get("response_format"), body.get("modalities"))
+    if kind:
+        found[semconv.OUTPUT_TYPE] = kind
     if wants_content:
         request.input_messages = [message_of(message) for message in items(body.get("messages"))]
         tools = [*items(body.get("tools")), *items(body.get("functions"))]
@@ -56,8 +59,9 @@ def read_response(answer: Any, wants_content: bool) -> Response:
     choices = [fields(choice) for choice in items(body.get("choices"))]
     reasons = [as_text(choice.get("finish_reason")) for choice in choices]
     response = _head(body, reasons)
-    for failure in (body.get("error"), *(choice.get("error") for choice in choices)):
-        read_failure(response, failure)
+    for holder in (body, *choices):
+        if "error" in holder:
+            read_failure(response, holder["error"])
     if wants_content and choices:
         bodies = [fields(choice.get("message")) for choice in choices]
         response.output_messages = [

@@ -6,22 +6,35 @@ from typing import Any
 from spanwise import semconv
 from spanwise.integrations._openai_parameters import chat_usage, read_failure
 from spanwise.integrations._stainless import Endpoint
-from spanwise.integrations._stainless_fields import as_count, as_text, fields, given, items, plain
+from spanwise.integrations._stainless_fields import (
+    Parameters,
+    as_count,
+    as_text,
+    fields,
+    given,
+    items,
+    parameters,
+    plain,
+)
 from spanwise.operation import Request, Response
 
 _FLOAT_BYTES = 4
 
 
+def _encodings(value: Any) -> list[str] | None:
+    return [value] if as_text(value) else None
+
+
+_PARAMETERS: Parameters = {
+    "dimensions": (semconv.EMBEDDINGS_DIMENSION_COUNT, as_count),
+    "encoding_format": (semconv.REQUEST_ENCODING_FORMATS, _encodings),
+}
+
+
 def read_request(body: Mapping[str, Any], wants_content: bool) -> Request:
     """Reads the body of ``POST /embeddings``."""
     request = Request(semconv.OP_EMBEDDINGS, semconv.PROVIDER_OPENAI, as_text(body.get("model")))
-    encoding = as_text(body.get("encoding_format"))
-    request.attributes = given(
-        [
-            (semconv.EMBEDDINGS_DIMENSION_COUNT, as_count(body.get("dimensions"))),
-            (semconv.REQUEST_ENCODING_FORMATS, [encoding] if encoding else None),
-        ]
-    )
+    request.attributes = parameters(body, _PARAMETERS)
     texts = body.get("input")
     if wants_content and texts is not None:
         request.content[semconv.EMBEDDINGS_INPUT] = [texts] if isinstance(texts, str) else plain(texts)

@@ -5,13 +5,14 @@ from typing import Any
 
 from spanwise import semconv
 from spanwise.integrations._stainless_fields import (
+    Parameters,
     as_count,
     as_number,
     as_text,
     as_texts,
     fields,
-    given,
     items,
+    parameters,
 )
 from spanwise.operation import AttributeValue, Response, Usage
 
@@ -23,26 +24,31 @@ _OUTPUT_TYPES = {"json_object": "json", "json_schema": "json", "text": "text"}
 
 def sampling(body: Mapping[str, Any]) -> dict[str, AttributeValue]:
     """Returns the attributes of the parameters that chat completions and completions share."""
-    choices = as_count(body.get("n"))
-    return given(
-        [
-            (semconv.REQUEST_TEMPERATURE, as_number(body.get("temperature"))),
-            (semconv.REQUEST_TOP_P, as_number(body.get("top_p"))),
-            (semconv.REQUEST_TOP_K, as_count(body.get("top_k"))),
-            (semconv.REQUEST_FREQUENCY_PENALTY, as_number(body.get("frequency_penalty"))),
-            (semconv.REQUEST_PRESENCE_PENALTY, as_number(body.get("presence_penalty"))),
-            (semconv.REQUEST_SEED, as_count(body.get("seed"))),
-            (semconv.REQUEST_STOP_SEQUENCES, as_texts(body.get("stop"))),
-            (semconv.REQUEST_CHOICE_COUNT, choices if choices != 1 else None),
-            (semconv.OPENAI_REQUEST_SERVICE_TIER, service_tier(body)),
-        ]
-    )
+    return parameters(body, _SAMPLING)
 
 
-def service_tier(body: Mapping[str, Any]) -> str | None:
-    """Returns the service tier asked for, unless it is the default ``auto``."""
-    tier = as_text(body.get("service_tier"))
+def _unless_one(value: Any) -> int | None:
+    count = as_count(value)
+    return count if count != 1 else None
+
+
+def _unless_auto(value: Any) -> str | None:
+    tier = as_text(value)
     return None if tier == "auto" else tier
+
+
+_SAMPLING: Parameters = {
+    "temperature": (semconv.REQUEST_TEMPERATURE, as_number),
+    "top_p": (semconv.REQUEST_TOP_P, as_number),
+    "top_k": (semconv.REQUEST_TOP_K, as_count),
+    "frequency_penalty": (semconv.REQUEST_FREQUENCY_PENALTY, as_number),
+    "presence_penalty": (semconv.REQUEST_PRESENCE_PENALTY, as_number),
+    "seed": (semconv.REQUEST_SEED, as_count),
+    "stop": (semconv.REQUEST_STOP_SEQUENCES, as_texts),
+    "n": (semconv.REQUEST_CHOICE_COUNT, _unless_one),
+    "service_tier": (semconv.OPENAI_REQUEST_SERVICE_TIER, _unless_auto),
+}
+"""One choice and the tier ``auto`` are the defaults, and not written."""
 
 
 def output_type(format_: Any, modalities: Any = None) -> str | None:
@@ -68,13 +74,16 @@ def chat_usage(reported: Any) -> Usage | None:
         return None
     sent = fields(usage.get("prompt_tokens_details"))
     made = fields(usage.get("completion_tokens_details"))
-    cached = first_count(
-        (sent, "cached_tokens"),
-        (usage, "prompt_cache_hit_tokens"),  # DeepSeek
-        (usage, "cached_tokens"),  # Moonshot
-        (usage, "num_cached_tokens"),  # Mistral
-    )
-    reasoning = first_count((made, "reasoning_tokens"), (usage, "reasoning_tokens"))
+    cached = as_count(sent.get("cached_tokens"))
+    if cached is None:
+        cached = first_count(
+            (usage, "prompt_cache_hit_tokens"),  # DeepSeek
+            (usage, "cached_tokens"),  # Moonshot
+            (usage, "num_cached_tokens"),  # Mistral
+        )
+    reasoning = as_count(made.get("reasoning_tokens"))
+    if reasoning is None:
+        reasoning = as_count(usage.get("reasoning_tokens"))
     return Usage(
         input_tokens=as_count(usage.get("prompt_tokens")),
         output_tokens=_output_total(usage, reasoning),
@@ -89,25 +98,30 @@ def chat_usage(reported: Any) -> Usage | None:
 
 def _output_total(usage: Mapping[str, Any], reasoning: int | None) -> int | None:
     """Returns the output tokens with reasoning. xAI counts reasoning apart, as its own total then shows."""
-    made, sent = as_count(usage.get("completion_tokens")), as_count(usage.get("prompt_tokens"))
-    if made is None or sent is None or not reasoning:
+    made = as_count(usage.get("completion_tokens"))
+    if not reasoning or made is None or (sent := as_count(usage.get("prompt_tokens"))) is None:
         return made
     return made + reasoning if as_count(usage.get("total_tokens")) == sent + made + reasoning else made
 
 
 def answer_attributes(body: Mapping[str, Any]) -> dict[str, AttributeValue]:
     """Returns the attributes of an answer that are OpenAI's own, and the cost where the server reports it."""
-    return given(
-        [
-            (semconv.OPENAI_RESPONSE_SERVICE_TIER, as_text(body.get("service_tier"))),
-            (semconv.OPENAI_RESPONSE_SYSTEM_FINGERPRINT, as_text(body.get("system_fingerprint"))),
-            (USAGE_COST, as_number(fields(body.get("usage")).get("cost"))),
-        ]
-    )
+    found: dict[str, AttributeValue] = {}
+    tier, fingerprint = as_text(body.get("service_tier")), as_text(body.get("system_fingerprint"))
+    if tier:
+        found[semconv.OPENAI_RESPONSE_SERVICE_TIER] = tier
+    if fingerprint:
+        found[semconv.OPENAI_RESPONSE_SYSTEM_FINGERPRINT] = fingerprint
+    cost = as_number(fields(body.get("usage")).get("cost"))
+    if cost is not None:
+        found[USAGE_COST] = cost
+    return found
 
 
 def read_failure(response: Response, error: Any) -> None:
     """Notes a failure that the server reports inside of a successful answer."""
+    if not error:
+        return
     failure = fields(error)
     if not failure and not as_text(error):
         return

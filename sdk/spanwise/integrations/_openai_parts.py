@@ -7,15 +7,20 @@ from spanwise import messages
 from spanwise.integrations._stainless_fields import as_text, fields, items, joined, plain
 from spanwise.messages import Message, Part
 
+_TOOL_ROLES = ("tool", "function")
 _AUDIO_TYPES = {"wav": "audio/wav", "mp3": "audio/mpeg", "flac": "audio/flac", "opus": "audio/opus"}
 
 
 def message_of(sent: Any) -> Message:
     """Returns a message of a request's history."""
     body = fields(sent)
+    if len(body) == 2:  # no more than a role and its text
+        role, content = body.get("role"), body.get("content")
+        if content.__class__ is str and content and role.__class__ is str and role not in _TOOL_ROLES:
+            return {"role": role, "parts": [{"type": "text", "content": content}]}
     role = str(body.get("role") or "user")
     call_id = body.get("tool_call_id")
-    if role in ("tool", "function"):
+    if role in _TOOL_ROLES:
         response = tool_output(body.get("content"))
         parts = [messages.tool_call_response(as_text(call_id) or as_text(body.get("name")), response)]
     else:
@@ -28,6 +33,9 @@ def message_of(sent: Any) -> Message:
 
 def parts_of(body: Mapping[str, Any]) -> list[Part]:
     """Returns the parts of one message body: reasoning first, then content, refusal, audio and tool calls."""
+    content = body.get("content")
+    if content.__class__ is str and content and not any(map(body.get, _BESIDE_TEXT)):
+        return [{"type": "text", "content": content}]
     parts: list[Part] = []
     thought = reasoning_of(body)
     if thought:
@@ -41,6 +49,19 @@ def parts_of(body: Mapping[str, Any]) -> list[Part]:
     if legacy:
         parts.append(messages.tool_call(None, str(legacy.get("name")), legacy.get("arguments")))
     return parts
+
+
+_BESIDE_TEXT = (
+    "reasoning_content",
+    "reasoning",
+    "reasoning_details",
+    "annotations",
+    "refusal",
+    "audio",
+    "tool_calls",
+    "function_call",
+)
+"""What a message body may have beside its text."""
 
 
 def content_parts(content: Any) -> list[Part]:

@@ -17,7 +17,7 @@ from spanwise import guard
 from spanwise.integrations._declaration import Call, Reader, Target
 from spanwise.integrations._hosts import server_of
 from spanwise.integrations._stainless_body import BodyFold
-from spanwise.integrations._stainless_fields import as_count, fields, given, loaded
+from spanwise.integrations._stainless_fields import as_count, fields, loaded
 from spanwise.operation import Request, Response
 
 HTTP_STATUS_CODE = "http.response.status_code"
@@ -75,7 +75,8 @@ class _Readers:
 
     def read_request(self, call: Call) -> Request:
         endpoint, named = self._endpoint(call)
-        request = endpoint.read_request({**body_of(call), **named}, call.wants_content)
+        body = body_of(call)
+        request = endpoint.read_request({**body, **named} if named else body, call.wants_content)
         server = server_of(call.instance.base_url)
         request.provider = server.provider or self.provider_of(call.instance)
         request.server_address, request.server_port = server.address, server.port
@@ -99,7 +100,8 @@ class _Readers:
             response = fold.response()
             response.error_type = response.error_message = None  # the raised error says it
         status = as_count(getattr(error, "status_code", None))
-        response.attributes.update(given([(HTTP_STATUS_CODE, status)]))
+        if status is not None:
+            response.attributes[HTTP_STATUS_CODE] = status
         return response
 
     def _endpoint(self, call: Call) -> tuple[Endpoint, dict[str, str]]:
@@ -140,10 +142,14 @@ def request_options(call: Call) -> Any:
     return call.args[1] if len(call.args) > 1 else call.kwargs["options"]
 
 
-def body_of(call: Call) -> dict[str, Any]:
-    """Returns the JSON body of a call of ``request``, with what the application added by ``extra_body``."""
+def body_of(call: Call) -> Mapping[str, Any]:
+    """Returns the JSON body of a call of ``request``, with what the application added by ``extra_body``.
+
+    It is the client's own object where nothing was added: for reading only.
+    """
     options = request_options(call)
-    return {**fields(options.json_data), **fields(options.extra_json)}
+    body, added = fields(options.json_data), fields(options.extra_json)
+    return {**body, **added} if added else body
 
 
 def _finder(endpoints: Sequence[Endpoint]) -> Callable[[str, str], tuple[Endpoint, dict[str, str]] | None]:

@@ -7,12 +7,14 @@ None unless the value is what its name says. That also drops the clients' "not g
 
 import base64
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from spanwise.operation import AttributeValue
 
 _NOTHING: Mapping[str, Any] = {}
+Parameters = Mapping[str, tuple[str, Callable[[Any], AttributeValue | None]]]
+"""Fields of a body, each with the attribute it becomes and the function that reads its value."""
 _SENTINELS = frozenset({"NotGiven", "Omit"})
 
 
@@ -30,6 +32,18 @@ def fields(value: Any) -> Mapping[str, Any]:
     return {**own, **extra} if extra else own
 
 
+def parameters(body: Mapping[str, Any], known: Parameters) -> dict[str, AttributeValue]:
+    """Returns the attributes of the fields that a body has: most calls set few of all there are."""
+    found: dict[str, AttributeValue] = {}
+    for name, sent in body.items():
+        if name in known:
+            key, read = known[name]
+            value = read(sent)
+            if value is not None:
+                found[key] = value
+    return found
+
+
 def items(value: Any) -> Sequence[Any]:
     """Returns a list as it is, and nothing for anything else (null where the schema promises a list)."""
     return value if isinstance(value, (list, tuple)) else ()
@@ -42,6 +56,8 @@ def as_text(value: Any) -> str | None:
 
 def as_count(value: Any) -> int | None:
     """Returns a whole number; some servers send token counts as ``12.0``."""
+    if value is None or value.__class__ is int:
+        return value
     if isinstance(value, bool):
         return None
     if isinstance(value, float) and value.is_integer():
