@@ -10,6 +10,7 @@ from spanwise.operation import AttributeValue
 
 _MAX_MESSAGE = 4_096
 _MAX_STACK = 32_768
+_FIRST_STATUS = 100
 
 
 def type_name(error: BaseException) -> str:
@@ -39,7 +40,7 @@ def record_error(
     name = type_name(error)
     attributes: dict[str, AttributeValue] = {semconv.ERROR_TYPE: name}
     status_code = getattr(error, "status_code", None)
-    if isinstance(status_code, int) and not isinstance(status_code, bool):
+    if isinstance(status_code, int) and status_code >= _FIRST_STATUS:  # ollama's -1 is none
         attributes[semconv.HTTP_RESPONSE_STATUS_CODE] = status_code
     span.set_attributes(attributes)
     if not keeps_text:

@@ -7,6 +7,7 @@ library's own provider, as OpenTelemetry asks: the API flavour as the client see
 
 from functools import lru_cache
 from typing import Any, NamedTuple
+from urllib.parse import urlsplit
 
 from spanwise import semconv
 
@@ -55,13 +56,25 @@ _NOWHERE = Server(None, None, None)
 def server_of(base_url: Any) -> Server:
     """Returns the server behind a client's base URL.
 
-    ``base_url`` is an ``httpx.URL`` or ``httpx2.URL`` (foreign types, hence ``Any``); anything that has no
-    host gives a server of which nothing is known.
+    ``base_url`` is text, or an ``httpx.URL`` or ``httpx2.URL`` (foreign types, hence ``Any``); anything that
+    has no host gives a server of which nothing is known.
     """
+    if isinstance(base_url, str):
+        return _server_at(base_url)
     host = getattr(base_url, "host", None)
     if not isinstance(host, str) or not host:
         return _NOWHERE
     return _server(host, base_url.port, base_url.scheme, base_url.path)
+
+
+@lru_cache(maxsize=256)
+def _server_at(address: str) -> Server:
+    try:
+        url = urlsplit(address)
+        host, port = url.hostname, url.port
+    except ValueError:  # a port that is no number, an address in brackets that are not closed
+        return _NOWHERE
+    return _server(host, port, url.scheme, url.path) if host else _NOWHERE
 
 
 @lru_cache(maxsize=256)
