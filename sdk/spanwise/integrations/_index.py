@@ -6,6 +6,7 @@ holds it equal to the declarations. A declaration that is missing here works, bu
 
 LIBRARIES = {
     "anthropic": "anthropic",
+    "bedrock": "botocore",
     "chromadb": "chromadb",
     "faiss": "faiss",
     "langchain": "langchain_core",
