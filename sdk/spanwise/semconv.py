@@ -99,6 +99,11 @@ USAGE_AUDIO_OUTPUT_TOKENS = "gen_ai.usage.audio.output_tokens"
 USAGE_IMAGE_INPUT_TOKENS = "gen_ai.usage.image.input_tokens"
 USAGE_SEARCH_UNITS = "spanwise.usage.search_units"
 """What rerankers are billed by: a query with up to 100 documents. OpenTelemetry has no key for it."""
+COHERE_USED_INPUT_TOKENS = "cohere.usage.tokens.input_tokens"
+"""What the model read, with all that Cohere adds to a prompt; ``USAGE_INPUT_TOKENS`` is what it bills."""
+COHERE_USED_OUTPUT_TOKENS = "cohere.usage.tokens.output_tokens"
+COHERE_CACHED_TOKENS = "cohere.usage.cached_tokens"
+"""Those of the tokens read that came from a cache; a subset of the tokens used, not of those billed."""
 
 # --- content -------------------------------------------------------------------------------------------
 INPUT_MESSAGES = "gen_ai.input.messages"
