@@ -107,7 +107,7 @@ def add_server(request: Request, address: Any, port: Any = None) -> None:
 
 
 def length_of(vectors: Any) -> int | None:
-    """Returns the number of entries without looking at them; ``None`` for what has no length, like iterators."""
+    """Returns the number of entries without looking at them; ``None`` for iterators."""
     try:
         return len(vectors)
     except TypeError:

@@ -4,19 +4,23 @@ from collections.abc import Mapping
 from typing import Any
 
 from spanwise import semconv
-from spanwise.integrations._database import MAX_DOCUMENTS, argument, outermost
+from spanwise.integrations._database import MAX_DOCUMENTS, add_server, argument, outermost
 from spanwise.integrations._declaration import Call, Reader
 from spanwise.integrations._stainless_fields import as_count, as_number, as_text, given, items, plain
 from spanwise.operation import Request, Response, Usage
 
 SYSTEM = "pinecone"
-_HOST = "api.pinecone.io"
+_DEFAULT_HOST = "https://api.pinecone.io"
 
 
 def _request(call: Call, operation: str) -> Request:
     model = argument(call, "model", 0)
     name = getattr(model, "value", model)  # an enumeration lists the service's own models
-    return Request(operation, SYSTEM, as_text(name), server_address=_HOST, server_port=443)
+    request = Request(operation, SYSTEM, as_text(name))
+    holder = getattr(call.instance, "_http", call.instance)
+    configuration = getattr(holder, "_config", None) or getattr(holder, "config", None)
+    add_server(request, getattr(configuration, "host", None) or _DEFAULT_HOST)
+    return request
 
 
 def read_embed(call: Call) -> Request:

@@ -8,6 +8,7 @@ An index has no name and a search no text: the shape of the index stands for the
 
 import re
 from collections.abc import Callable, Iterator
+from itertools import pairwise
 from typing import Any
 
 from spanwise import semconv
@@ -113,7 +114,7 @@ def read_range(result: Any, call: Call) -> Response:
     bounds, numbers, values = limits[: most + 1].tolist(), ids[:most].tolist(), distances[:most].tolist()
     documents = [
         f'{{"id":{numbers[place]},"{key}":{values[place]:.9g},"query":{query}}}'
-        for query, (start, end) in enumerate(zip(bounds, bounds[1:], strict=False))
+        for query, (start, end) in enumerate(pairwise(bounds))
         for place in range(start, min(end, most))
     ]
     return _response(documents, len(ids), call)

@@ -4,7 +4,7 @@ Traced: everything that ranks points by a query as retrievals; scroll, retrieve 
 database. Where the client embeds texts itself, that is part of the call.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from spanwise import semconv
