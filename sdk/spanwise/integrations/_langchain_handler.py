@@ -270,10 +270,12 @@ class Handler:
     def _model(
         self, operation: str, serialized: Any, told: Any, run_id: Any, parent_run_id: Any, more: dict[str, Any]
     ) -> None:
-        place = self._place(parent_run_id)
+        place, entry = self._place(parent_run_id), scope(MODEL)
         if place is None or is_suppressed(place[1]):
             return
         parent, context, runtime = place
+        if entry is not None:
+            parent, context = entry.place = entry.place or (parent, context)
         metadata, params = fields(more.get("metadata")), fields(more.get("invocation_params"))
         own, below = facts.attributes_of(more.get("tags"), metadata, runtime.capture.scrubbed)
         inside = _with(context, below)
@@ -283,7 +285,7 @@ class Handler:
         request.attributes.update(_all_tags(own, context))
         run = Run(run_id, parent, inside)
         run.hold_model(ModelRun(runtime, request, inside, _reader_of(told, params)))
-        if (entry := scope(MODEL)) is not None:
+        if entry is not None:
             entry.enter(run)
         self._runs.add(run)
 

@@ -39,13 +39,15 @@ class Scope:
         runs: The live runs.
     """
 
-    __slots__ = ("_models", "_own", "_runs", "instance", "is_fresh", "kind")
+    __slots__ = ("_models", "_own", "_runs", "instance", "is_fresh", "kind", "place")
 
     def __init__(self, kind: str, instance: Any, runs: Runs) -> None:
         self.kind = kind
         self.instance = instance
         self.is_fresh = True
         """True until the call's own run has started."""
+        self.place: tuple[Run | None, Context] | None = None
+        """Where that run belongs, and with it those of further inputs of the same call."""
         self._runs = runs
         self._own: list[Run] = []
         self._models: list[Lender] = []
