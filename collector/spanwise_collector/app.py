@@ -32,7 +32,7 @@ from spanwise_collector.ingest.suspects import suspects
 from spanwise_collector.ingest.writer import Writer
 from spanwise_collector.metrics import Metrics
 from spanwise_collector.otlp_http import Receiver
-from spanwise_collector.routers import facets, health, login, sessions, traces
+from spanwise_collector.routers import facets, health, login, scores, sessions, traces
 from spanwise_collector.settings import Settings
 from spanwise_collector.store import Store, StoreSettings
 
@@ -75,7 +75,7 @@ def create_app(settings: Settings, store: Store | None = None) -> FastAPI:
     )
     metrics, access = Metrics(), Access(settings)
     app.state.settings, app.state.metrics, app.state.access = settings, metrics, access
-    for router in (traces.router, sessions.router, facets.router):
+    for router in (traces.router, sessions.router, facets.router, scores.router):
         app.include_router(router, prefix="/api/v1")
     app.include_router(health.router)
     app.include_router(login.router)
@@ -92,19 +92,22 @@ def create_app(settings: Settings, store: Store | None = None) -> FastAPI:
 async def _lifespan(app: FastAPI, *, settings: Settings, given: Store | None) -> AsyncIterator[None]:
     store = given if given is not None else await asyncio.to_thread(open_store, settings)
     metrics: Metrics = app.state.metrics
-    writer = Writer(
-        store, metrics, max_queue_bytes=settings.max_queue_bytes, linger_s=settings.linger_ms / 1000
-    )
+    limits: Any = {"max_queue_bytes": settings.max_queue_bytes, "linger_s": settings.linger_ms / 1000}
+    writer = Writer(store.insert_spans, metrics, **limits)
+    score_writer = Writer(store.insert_scores, metrics, **limits)
     pricer = Pricer()
     pipeline = Pipeline(pricer, settings.retention_days, scrub if settings.redact else None)
-    receiver = Receiver(settings, app.state.access, pipeline, writer, metrics)
+    receiver = Receiver(settings, app.state.access, pipeline, writer, score_writer, metrics)
     app.state.store, app.state.writer, app.state.receiver = store, writer, receiver
+    app.state.score_writer, app.state.pipeline = score_writer, pipeline
     writer.start()
+    score_writer.start()
     warming = asyncio.create_task(asyncio.to_thread(_warm, pricer, app))
     try:
         yield
     finally:
         await writer.stop()
+        await score_writer.stop()
         await warming
         receiver.close()
         if given is None:

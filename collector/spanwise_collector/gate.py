@@ -22,6 +22,8 @@ from spanwise_collector.settings import Settings, is_loopback
 
 _READS = frozenset({"GET", "HEAD", "OPTIONS"})
 _OPEN_PATHS = frozenset({"/healthz", "/readyz", "/login", "/logout"})
+SCORES_PATH = "/api/v1/scores"
+"""What a sender may write with its key, as it may send spans."""
 _HEADERS = ((b"x-content-type-options", b"nosniff"), (b"referrer-policy", b"same-origin"))
 
 
@@ -107,6 +109,8 @@ class Gate:
 
     async def _check_login(self, scope: Scope, headers: Headers, area: str) -> Response | None:
         path: str = scope["path"]
+        if path == SCORES_PATH and scope["method"] == "POST" and not self._access.needs_login:
+            self._access.check_ingest(headers)
         if not self._access.needs_login or area == "otlp" or path in _OPEN_PATHS:
             return None
         if path.startswith("/static/"):
@@ -114,7 +118,8 @@ class Gate:
         address = (scope.get("client") or ("", 0))[0]
         if await self._access.is_allowed(headers, _cookie(headers), address):
             return None
-        if path == "/metrics" and self._access.is_ingest_key(headers):
+        is_for_key = path == "/metrics" or (path == SCORES_PATH and scope["method"] == "POST")
+        if is_for_key and self._access.is_ingest_key(headers):
             return None
         wants_page = "text/html" in headers.get("accept", "") and scope["method"] in _READS
         if area == "page" and wants_page:

@@ -18,6 +18,9 @@ class Metrics:
         self.rejected = Counter(
             "spanwise_spans_rejected", "Spans refused for good.", ["reason"], registry=self.registry
         )
+        self.scores = Counter(
+            "spanwise_scores_accepted", "Scores stored and acknowledged.", registry=self.registry
+        )
         self.batches = Counter("spanwise_insert_batches", "Inserts committed.", registry=self.registry)
         self.bisections = Counter(
             "spanwise_insert_bisections", "Groups halved to find a bad span.", registry=self.registry

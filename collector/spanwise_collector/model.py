@@ -126,6 +126,45 @@ class Span:
         return max(0, self.end_ns - self.start_ns)
 
 
+@dataclass(slots=True)
+class Score:
+    """One judgement of a trace or span."""
+
+    project_id: str
+    trace_id: str
+    span_id: str
+    """``""`` for the whole trace."""
+    name: str
+    score_id: str
+    """The sender's own, or made of all the fields: the same score sent again is the same row."""
+    time_ns: int
+    kind: str
+    """``number``, ``boolean`` or ``category``."""
+    value: float | None
+    """1 and 0 of a boolean; ``None`` of a category."""
+    label: str = ""
+    comment: str = ""
+    source: str = ""
+    """``api``, or the instrumentation scope that sent it."""
+    user_id: str = ""
+    service: str = ""
+    environment: str = ""
+    attributes: dict[str, AnyValue] = field(default_factory=dict)
+    """What else was sent."""
+    received_ns: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class ScoreFilter:
+    """Which scores to read; ``None`` is any. ``from_ns`` (included) and ``to_ns`` (not) bound their time."""
+
+    trace_ids: tuple[str, ...] | None = None
+    span_id: str | None = None
+    name: str | None = None
+    from_ns: int | None = None
+    to_ns: int | None = None
+
+
 @dataclass(frozen=True, slots=True)
 class TraceFilter:
     """Which traces to show: a condition on spans holds for a trace when it holds for any of its spans.

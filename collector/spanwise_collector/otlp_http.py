@@ -1,7 +1,8 @@
-"""The OTLP/HTTP receiver: ``POST /v1/traces``, and honest refusals for everything else below ``/v1``.
+"""The OTLP/HTTP receiver: ``POST /v1/traces`` and ``/v1/logs``, and honest refusals for the rest of ``/v1``.
 
 A 200 means that the spans are durable. Every other answer is a ``google.rpc.Status`` in the request's own
-encoding; 422 and redirects never occur. Metrics and logs are answered 404, which exporters take as final.
+encoding; 422 and redirects never occur. Of logs the evaluation events are stored, the rest is refused by
+partial success. Metrics are answered 404, which exporters take as final.
 
 Source: opentelemetry-proto 1.11.0, docs/specification.md, OTLP/HTTP.
 """
@@ -10,6 +11,7 @@ import asyncio
 import contextlib
 import logging
 import os
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
@@ -20,12 +22,13 @@ from spanwise_collector.auth import Access, TooManyRequests
 from spanwise_collector.deps import DEFAULT_PROJECT
 from spanwise_collector.errors import CollectorError, Unavailable
 from spanwise_collector.ingest import batch as refusals
-from spanwise_collector.ingest import otlp_json, otlp_protobuf
+from spanwise_collector.ingest import otlp_json, otlp_logs, otlp_protobuf
 from spanwise_collector.ingest.batch import Batch, Undecodable
 from spanwise_collector.ingest.pipeline import Pipeline
 from spanwise_collector.ingest.quota import Quota
 from spanwise_collector.ingest.writer import Reservation, Writer
 from spanwise_collector.metrics import Metrics
+from spanwise_collector.model import Score, Span
 from spanwise_collector.otlp_body import CODINGS, Corrupt, TooLarge, decompress
 from spanwise_collector.otlp_status import Encoding, encoding_of, failure, success
 from spanwise_collector.settings import Settings
@@ -46,14 +49,43 @@ class _Refusal(Exception):
     message: str
 
 
+Reader = Callable[[bytes, str], Batch]
+"""Decodes a plain body for a project."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Signal:
+    """How the requests of one signal are read, and what their answers call what was refused."""
+
+    readers: dict[Encoding, Reader]
+    counted_as: str
+    has_spans: bool
+
+
+_SIGNALS = {
+    "traces": _Signal(
+        {"protobuf": otlp_protobuf.read_traces, "json": otlp_json.read_traces}, "rejectedSpans", True
+    ),
+    "logs": _Signal(
+        {"protobuf": otlp_logs.read_protobuf, "json": otlp_logs.read_json}, "rejectedLogRecords", False
+    ),
+}
+
+
 class Receiver:
     """Receives OTLP requests and has them stored."""
 
     def __init__(
-        self, settings: Settings, access: Access, pipeline: Pipeline, writer: Writer, metrics: Metrics
+        self,
+        settings: Settings,
+        access: Access,
+        pipeline: Pipeline,
+        writer: Writer[Span],
+        score_writer: Writer[Score],
+        metrics: Metrics,
     ) -> None:
         self._settings, self._access, self._pipeline = settings, access, pipeline
-        self._writer, self._metrics = writer, metrics
+        self._writer, self._score_writer, self._metrics = writer, score_writer, metrics
         self._quota = Quota(settings.max_spans_per_second)
         self._threads = ThreadPoolExecutor(
             max_workers=max(2, os.cpu_count() or 2), thread_name_prefix="spanwise-decode"
@@ -89,7 +121,9 @@ class Receiver:
     async def _receive(
         self, request: Request, encoding: Encoding | None, reservation: Reservation
     ) -> Response:
-        self._check_target(request)
+        signal = self._signal_of(request)
+        if not signal.has_spans:
+            self._writer.leave(reservation)
         self._access.check_ingest(request.headers)
         if encoding is None:
             given = request.headers.get("content-type", "")
@@ -98,19 +132,22 @@ class Receiver:
         if coding not in CODINGS:
             raise _Refusal(415, f"Content-Encoding {coding!r}: send gzip, deflate, zstd or none")
         body = await self._read(request, reservation)
-        batch = await self._decode(body, encoding, coding, reservation)
-        self._quota.take(len(batch.spans))
+        batch = await self._decode(body, signal.readers[encoding], coding, reservation)
+        self._quota.take(len(batch.spans) + len(batch.scores))
         await self._store(batch, reservation)
-        return success(encoding, rejected=batch.rejected_count, message=batch.message)
+        return success(
+            encoding, rejected=batch.rejected_count, message=batch.message, counted_as=signal.counted_as
+        )
 
-    def _check_target(self, request: Request) -> None:
-        signal = request.path_params["signal"].rstrip("/")
-        if signal not in ("traces", "metrics", "logs"):
+    def _signal_of(self, request: Request) -> _Signal:
+        name = request.path_params["signal"].rstrip("/")
+        if name not in (*_SIGNALS, "metrics"):
             raise _Refusal(404, f"no such path: {request.url.path}; traces go to /v1/traces")
         if request.method != "POST":
             raise _Refusal(405, f"{request.method} is not allowed: send POST")
-        if signal != "traces":
-            raise _Refusal(404, f"this collector does not take {signal}, only traces")
+        if name not in _SIGNALS:
+            raise _Refusal(404, f"this collector does not take {name}, only traces and scores (as logs)")
+        return _SIGNALS[name]
 
     async def _read(self, request: Request, reservation: Reservation) -> bytes:
         limit = self._settings.max_body_bytes
@@ -146,33 +183,45 @@ class Receiver:
                     if left < 0:
                         return
 
-    async def _decode(self, body: bytes, encoding: Encoding, coding: str, reservation: Reservation) -> Batch:
+    async def _decode(self, body: bytes, read: Reader, coding: str, reservation: Reservation) -> Batch:
         try:
             if coding == "identity" and len(body) <= _INLINE_BYTES:
-                return self._decode_now(body, encoding, coding, reservation)
+                return self._decode_now(body, read, coding, reservation)
             loop = asyncio.get_running_loop()
             return await loop.run_in_executor(
-                self._threads, self._decode_now, body, encoding, coding, reservation
+                self._threads, self._decode_now, body, read, coding, reservation
             )
         except TooLarge as error:
             raise _Refusal(413, f"{error}: send smaller batches") from error
         except (Corrupt, Undecodable) as error:
             raise _Refusal(400, str(error)) from error
 
-    def _decode_now(self, body: bytes, encoding: Encoding, coding: str, reservation: Reservation) -> Batch:
+    def _decode_now(self, body: bytes, read: Reader, coding: str, reservation: Reservation) -> Batch:
         plain = decompress(
             body, coding, self._settings.max_body_bytes, lambda size: self._writer.grow(reservation, size)
         )
-        read = otlp_protobuf.read_traces if encoding == "protobuf" else otlp_json.read_traces
         return self._pipeline.process(read(plain, DEFAULT_PROJECT))
 
     async def _store(self, batch: Batch, reservation: Reservation) -> None:
         refused = await self._writer.write(batch.spans, reservation)
         for span in refused:
             batch.reject(refusals.POISON, f"span {span.span_id} cannot be stored")
+        if batch.scores:
+            for score in await self._store_scores(batch.scores):
+                batch.reject(refusals.POISON, f"score {score.name!r} cannot be stored")
         for reason, count in batch.rejected.items():
             self._metrics.rejected.labels(reason).inc(count)
         self._metrics.accepted.inc(len(batch.spans) - len(refused))
+
+    async def _store_scores(self, scores: list[Score]) -> list[Score]:
+        """Stores scores durably; returns those that were refused for good."""
+        reservation = self._score_writer.reserve()
+        try:
+            refused = await self._score_writer.write(scores, reservation)
+        finally:
+            reservation.close()
+        self._metrics.scores.inc(len(scores) - len(refused))
+        return refused
 
 
 def _sentence(error: CollectorError) -> str:

@@ -24,11 +24,16 @@ def encoding_of(content_type: str) -> Encoding | None:
     return MEDIA_TYPES.get(content_type.partition(";")[0].strip().lower())
 
 
-def success(encoding: Encoding, *, rejected: int = 0, message: str = "") -> Response:
-    """Returns 200; with a partial success when something was refused or is worth a warning."""
+def success(
+    encoding: Encoding, *, rejected: int = 0, message: str = "", counted_as: str = "rejectedSpans"
+) -> Response:
+    """Returns 200; with a partial success when something was refused or is worth a warning.
+
+    ``counted_as`` is the count's name in JSON, which differs by signal; in protobuf it has no name.
+    """
     message = message[:MAX_MESSAGE_CHARS]
     if encoding == "json":
-        partial = {"rejectedSpans": str(rejected), "errorMessage": message}
+        partial = {counted_as: str(rejected), "errorMessage": message}
         body = orjson.dumps({"partialSuccess": partial} if rejected or message else {})
     else:
         body = b""

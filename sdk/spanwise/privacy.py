@@ -76,7 +76,7 @@ def private() -> Scoped:
 
     Spans stay, with models, tokens, times and errors by type; messages, tool arguments and results,
     documents, inputs, outputs, prompt variables, error messages and comments of scores are left out,
-    whatever the capture policy says. Carried to tasks, threads and executors. Of spans that other instrumentors make,
+    whatever the capture policy says. Carried to tasks, threads and executors. Of spans that others make,
     Spanwise's own export leaves out every text that is not known to be a name; their other exporters are
     not affected.
     """

@@ -3,7 +3,7 @@
 from collections import Counter
 from dataclasses import dataclass, field
 
-from spanwise_collector.model import Span
+from spanwise_collector.model import Score, Span
 
 MAX_EXAMPLES = 3
 INVALID_TRACE_ID = "invalid_trace_id"
@@ -12,6 +12,8 @@ UNREADABLE = "unreadable_span"
 TOO_OLD = "before_retention"
 TOO_NEW = "in_the_future"
 POISON = "refused_by_the_store"
+NOT_A_SCORE = "not_an_evaluation_event"
+UNUSABLE_SCORE = "unusable_score"
 
 
 class Undecodable(ValueError):
@@ -20,25 +22,29 @@ class Undecodable(ValueError):
 
 @dataclass(slots=True)
 class Batch:
-    """The spans of one request, and what was refused."""
+    """What is good of one request, and what was refused."""
 
     spans: list[Span] = field(default_factory=list)
+    scores: list[Score] = field(default_factory=list)
+    """Of a request for logs; also of spans that carry evaluations as events."""
+    noun: str = "spans"
+    """What the request is made of."""
     rejected: Counter[str] = field(default_factory=Counter)
-    """Refused spans by reason."""
+    """How many were refused, by reason."""
     examples: list[str] = field(default_factory=list)
     """The first few refusals, for a person."""
     notes: list[str] = field(default_factory=list)
-    """Warnings about spans that were kept."""
+    """Warnings about what was kept."""
 
     def reject(self, reason: str, example: str) -> None:
-        """Counts one refused span."""
+        """Counts one that was refused."""
         self.rejected[reason] += 1
         if len(self.examples) < MAX_EXAMPLES:
             self.examples.append(example)
 
     @property
     def rejected_count(self) -> int:
-        """Refused spans in total."""
+        """How many were refused in total."""
         return sum(self.rejected.values())
 
     @property
@@ -47,5 +53,5 @@ class Batch:
         parts = list(self.notes)
         if self.rejected:
             reasons = ", ".join(f"{count} {reason}" for reason, count in sorted(self.rejected.items()))
-            parts.append(f"{self.rejected_count} spans refused ({reasons}): {'; '.join(self.examples)}")
+            parts.append(f"{self.rejected_count} {self.noun} refused ({reasons}): {'; '.join(self.examples)}")
         return " | ".join(parts)

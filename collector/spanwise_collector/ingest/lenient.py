@@ -10,23 +10,23 @@ from typing import Any
 from google.protobuf.descriptor_pb2 import FieldDescriptorProto
 from google.protobuf.message import DecodeError
 
-from spanwise_collector.ingest.otlp_schema import request_class
+from spanwise_collector.ingest.otlp_schema import TRACES, request_class
 
 
-def with_replacement(body: bytes) -> bytes | None:
+def with_replacement(body: bytes, request: str = TRACES) -> bytes | None:
     """Returns the request with U+FFFD for bytes that are no UTF-8; ``None`` when it is broken otherwise."""
     try:
-        request = _lenient_class().FromString(body)
+        message = _lenient_class(request).FromString(body)
     except DecodeError:
         return None
-    _repair(request)
-    repaired: bytes = request.SerializeToString()
+    _repair(message)
+    repaired: bytes = message.SerializeToString()
     return repaired
 
 
 @cache
-def _lenient_class() -> Any:
-    return request_class(_loosen)
+def _lenient_class(request: str) -> Any:
+    return request_class(_loosen, request)
 
 
 def _loosen(item: FieldDescriptorProto) -> None:

@@ -50,10 +50,11 @@ def read_traces(body: bytes, project_id: str) -> Batch:
 @cache
 def _raw_class() -> Any:
     """The request's class with every list of attributes as a list of bytes, one attribute each."""
-    return request_class(_keep_attributes_raw)
+    return request_class(keep_attributes_raw)
 
 
-def _keep_attributes_raw(item: FieldDescriptorProto) -> None:
+def keep_attributes_raw(item: FieldDescriptorProto) -> None:
+    """Makes a field of attributes one of plain bytes, for ``otlp_schema.request_class``."""
     if item.type_name == ".opentelemetry.proto.common.v1.KeyValue":
         item.type = FieldDescriptorProto.TYPE_BYTES
         item.ClearField("type_name")

@@ -10,20 +10,23 @@ from collections.abc import Callable
 from typing import Any
 
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
+from opentelemetry.proto.collector.logs.v1 import logs_service_pb2
 from opentelemetry.proto.collector.trace.v1 import trace_service_pb2
 
-_REQUEST = "opentelemetry.proto.collector.trace.v1.ExportTraceServiceRequest"
+TRACES = "opentelemetry.proto.collector.trace.v1.ExportTraceServiceRequest"
+LOGS = "opentelemetry.proto.collector.logs.v1.ExportLogsServiceRequest"
+_FILES = {TRACES: trace_service_pb2.DESCRIPTOR, LOGS: logs_service_pb2.DESCRIPTOR}
 Change = Callable[[descriptor_pb2.FieldDescriptorProto], None]
 
 
-def request_class(change: Change) -> Any:
-    """Returns a class like ``ExportTraceServiceRequest`` after ``change`` was called with each field.
+def request_class(change: Change, request: str = TRACES) -> Any:
+    """Returns a class like that of a request (``TRACES``, ``LOGS``) after ``change`` saw each field.
 
     The class is made at run time and opaque to type checkers: hence Any.
     """
     pool = descriptor_pool.DescriptorPool()
-    _add(trace_service_pb2.DESCRIPTOR, pool, set(), change)
-    return message_factory.GetMessageClass(pool.FindMessageTypeByName(_REQUEST))
+    _add(_FILES[request], pool, set(), change)
+    return message_factory.GetMessageClass(pool.FindMessageTypeByName(request))
 
 
 def _add(file: Any, pool: descriptor_pool.DescriptorPool, seen: set[str], change: Change) -> None:

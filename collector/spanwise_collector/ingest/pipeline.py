@@ -12,8 +12,9 @@ from spanwise_collector.ingest.cost import Pricer
 from spanwise_collector.ingest.normalise import normalise
 from spanwise_collector.ingest.repetition import unbill_repetitions
 from spanwise_collector.ingest.sampling import sample_weight
+from spanwise_collector.ingest.scores import scores_of_events, scrub_scores
 from spanwise_collector.ingest.scrub import scrub_spans
-from spanwise_collector.model import AnyValue, Span
+from spanwise_collector.model import AnyValue, Score, Span
 
 _log = logging.getLogger(__name__)
 _DAY_NS = 86_400 * 1_000_000_000
@@ -56,7 +57,30 @@ class Pipeline:
         if self.scrub is not None:
             scrub_spans(kept, self.scrub)
         batch.spans = kept
+        batch.scores += [score for span in kept if span.events for score in scores_of_events(span)]
+        if batch.scores:
+            self._process_scores(batch, now_ns)
         return batch
+
+    def _process_scores(self, batch: Batch, now_ns: int) -> None:
+        """Completes the scores of a batch in place and takes out those of an impossible time."""
+        kept: list[Score] = []
+        for score in batch.scores:
+            score.received_ns = now_ns
+            score.time_ns = score.time_ns or now_ns
+            if (reason := self._impossible(score.time_ns, now_ns)) is None:
+                kept.append(score)
+            else:
+                batch.reject(reason, f"score {score.name!r} of trace {score.trace_id}")
+        if self.scrub is not None:
+            scrub_scores(kept, self.scrub)
+        batch.scores = kept
+
+    def _impossible(self, time_ns: int, now_ns: int) -> str | None:
+        """Returns why a time cannot be stored, ``None`` when it can."""
+        if time_ns > now_ns + _DAY_NS:
+            return refusals.TOO_NEW
+        return refusals.TOO_OLD if time_ns < now_ns - self.retention_days * _DAY_NS else None
 
     def _complete(self, span: Span, now_ns: int, resources: dict[int, Resource]) -> None:
         span.received_ns = now_ns

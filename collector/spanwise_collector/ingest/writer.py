@@ -13,28 +13,22 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from threading import Lock
-from typing import Protocol
+from typing import Generic, TypeVar
 
 from spanwise_collector.errors import BadRequest, CollectorError, Unavailable
 from spanwise_collector.metrics import Metrics
-from spanwise_collector.model import Span
 
+T = TypeVar("T")
+"""What is written: spans, or scores."""
 MAX_GROUP_SPANS = 8192
 """Spans in one insert; more wait for the next."""
 
 
-class SpanStore(Protocol):
-    """The part of the store that a writer needs."""
-
-    def insert_spans(self, spans: Sequence[Span]) -> None:
-        """Stores spans durably, or raises ``BadRequest`` (bad rows) or ``Unavailable``."""
-
-
 @dataclass(slots=True)
-class _Entry:
-    spans: list[Span]
-    done: asyncio.Future[list[Span]]
-    refused: list[Span] = field(default_factory=list)
+class _Entry(Generic[T]):
+    spans: list[T]
+    done: asyncio.Future[list[T]]
+    refused: list[T] = field(default_factory=list)
 
 
 class Reservation:
@@ -52,15 +46,27 @@ class Reservation:
         self._release(self)
 
 
-class Writer:
-    """Commits spans in groups. Belongs to one event loop."""
+class Writer(Generic[T]):
+    """Commits spans in groups. Belongs to one event loop.
+
+    Args:
+        insert: Stores durably, or raises ``BadRequest`` (bad rows) or ``Unavailable``.
+        metrics: Where inserts are counted.
+        max_queue_bytes: Bytes of requests that may be under way.
+        linger_s: Seconds that an insert waits at most for requests that are coming.
+    """
 
     def __init__(
-        self, store: SpanStore, metrics: Metrics, *, max_queue_bytes: int, linger_s: float = 0.05
+        self,
+        insert: Callable[[Sequence[T]], None],
+        metrics: Metrics,
+        *,
+        max_queue_bytes: int,
+        linger_s: float = 0.05,
     ) -> None:
-        self._store, self._metrics = store, metrics
+        self._insert_now, self._metrics = insert, metrics
         self._max_bytes, self._linger_s = max_queue_bytes, linger_s
-        self._waiting: deque[_Entry] = deque()
+        self._waiting: deque[_Entry[T]] = deque()
         self._waiting_spans = 0
         self._reserved = 0
         self._wake = asyncio.Event()
@@ -116,6 +122,10 @@ class Writer:
             reservation.size = 0
         self._metrics.queue_bytes.set(self._reserved)
 
+    def leave(self, reservation: Reservation) -> None:
+        """Says that nothing of this request will be written here: no insert needs to wait for it."""
+        self._arrive(reservation)
+
     def _arrive(self, reservation: Reservation) -> None:
         if reservation.is_coming:
             reservation.is_coming = False
@@ -123,7 +133,7 @@ class Writer:
         if self._is_group_complete():
             self._ready.set()
 
-    async def write(self, spans: list[Span], reservation: Reservation) -> list[Span]:
+    async def write(self, spans: list[T], reservation: Reservation) -> list[T]:
         """Stores spans and returns once they are durable.
 
         Returns:
@@ -136,7 +146,7 @@ class Writer:
             return []
         if self._task is None or self._task.done():
             raise Unavailable("the server is stopping", fix="send the same request again", retry_after_s=2)
-        entry = _Entry(spans, asyncio.get_running_loop().create_future())
+        entry: _Entry[T] = _Entry(spans, asyncio.get_running_loop().create_future())
         self._waiting.append(entry)
         self._waiting_spans += len(spans)
         self._wake.set()
@@ -174,8 +184,8 @@ class Writer:
         except TimeoutError:
             return  # a slow sender: the others do not wait for it any longer
 
-    def _take_group(self) -> list[_Entry]:
-        group: list[_Entry] = []
+    def _take_group(self) -> list[_Entry[T]]:
+        group: list[_Entry[T]] = []
         size = 0
         while self._waiting and (not group or size + len(self._waiting[0].spans) <= MAX_GROUP_SPANS):
             entry = self._waiting.popleft()
@@ -184,7 +194,7 @@ class Writer:
         self._waiting_spans -= size
         return group
 
-    async def _commit(self, group: list[_Entry]) -> None:
+    async def _commit(self, group: list[_Entry[T]]) -> None:
         spans = [span for entry in group for span in entry.spans]
         try:
             await self._insert(spans)
@@ -201,7 +211,7 @@ class Writer:
                 if not entry.done.done():
                     entry.done.set_result(entry.refused)
 
-    async def _split(self, group: list[_Entry]) -> None:
+    async def _split(self, group: list[_Entry[T]]) -> None:
         self._metrics.bisections.inc()
         if len(group) > 1:
             middle = len(group) // 2
@@ -216,7 +226,7 @@ class Writer:
             return
         await self._split_request(entry)
 
-    async def _split_request(self, entry: _Entry) -> None:
+    async def _split_request(self, entry: _Entry[T]) -> None:
         pending = [entry.spans]
         try:
             while pending:
@@ -238,9 +248,9 @@ class Writer:
         if not entry.done.done():
             entry.done.set_result(entry.refused)
 
-    async def _insert(self, spans: list[Span]) -> None:
+    async def _insert(self, spans: list[T]) -> None:
         with self._metrics.insert_seconds.time():
-            await asyncio.to_thread(self._store.insert_spans, spans)
+            await asyncio.to_thread(self._insert_now, spans)
         self._metrics.batches.inc()
 
 

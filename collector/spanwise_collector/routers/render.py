@@ -13,6 +13,7 @@ from spanwise_collector.model import (
     AnyValue,
     FacetValue,
     HistogramBucket,
+    Score,
     SessionSummary,
     Span,
     SpanOutline,
@@ -201,6 +202,27 @@ def outline(trace_id: str, items: Sequence[SpanOutline]) -> Document:
             "cost_status": [item.cost_status for item in items],
             "is_billable": [item.is_billable for item in items],
         },
+    }
+
+
+def score(item: Score) -> Document:
+    """Renders one score."""
+    return {
+        "id": item.score_id,
+        "trace_id": item.trace_id,
+        "span_id": item.span_id or None,
+        "name": item.name,
+        "kind": item.kind,
+        "value": item.value,
+        "label": item.label,
+        "comment": item.comment,
+        "time": timestamp(item.time_ns),
+        "source": item.source,
+        "user_id": item.user_id,
+        "service": item.service,
+        "environment": item.environment,
+        "attributes": _values(item.attributes),
+        "received": timestamp(item.received_ns),
     }
 
 

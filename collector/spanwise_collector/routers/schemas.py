@@ -159,11 +159,61 @@ class Span(Document):
     received: str
 
 
+class Score(Document):
+    """One judgement of a trace or span."""
+
+    id: str
+    trace_id: str
+    span_id: str | None = Field(description="null: the whole trace.")
+    name: str
+    kind: str = Field(description="number, boolean or category.")
+    value: float | None = Field(description="1 and 0 of a boolean; null of a category.")
+    label: str = Field(description="The category, true or false, or a word for the number.")
+    comment: str
+    time: str
+    source: str = Field(description="api, or the instrumentation that sent it.")
+    user_id: str
+    service: str
+    environment: str
+    attributes: dict[str, Json]
+    received: str
+
+
+class NewScore(Document):
+    """A score to write."""
+
+    trace_id: str = Field(description="32 hex digits.", pattern="^[0-9a-fA-F]{32}$")
+    span_id: str | None = Field(default=None, description="16 hex digits; without it the whole trace.")
+    name: str = Field(min_length=1, max_length=256)
+    value: float | bool | str | None = Field(default=None, description="A number, a truth value or a word.")
+    label: str | None = Field(default=None, description="A word for the value, or a category without one.")
+    comment: str | None = None
+    id: str | None = Field(
+        default=None, description="A later score of the same place, name and id replaces it."
+    )
+    time: str | None = Field(default=None, description="RFC 3339; default now.")
+    user_id: str | None = Field(default=None, description="Who judged.")
+    attributes: dict[str, Json] | None = None
+
+
+class ScoresWritten(Document):
+    """The ids of the scores that were written, in order."""
+
+    ids: list[str]
+
+
+class ScoreList(Document):
+    """Scores, newest first."""
+
+    items: list[Score]
+
+
 class TraceDetail(Document):
-    """A trace with all its spans in order of start."""
+    """A trace with all its spans in order of start, and what it was scored."""
 
     trace_id: str
     spans: list[Span]
+    scores: list[Score] = Field(description="Of the trace and its spans, newest first.")
     next_after: str | None = Field(description="Pass as `after` for more spans; null when all are here.")
 
 

@@ -7,6 +7,7 @@ from starlette.responses import Response
 
 from spanwise_collector.deps import ProjectDep, StoreDep
 from spanwise_collector.errors import NotFound
+from spanwise_collector.model import ScoreFilter
 from spanwise_collector.routers import render, schemas
 from spanwise_collector.routers.answers import documented
 from spanwise_collector.routers.filters import CursorParam, FilterDep, LimitParam
@@ -51,13 +52,21 @@ def read_trace(
     limit: Annotated[int | None, Query(ge=1, le=100_000, description="Spans; default all.")] = None,
     after: Annotated[str | None, Query(description="`next_after` of the part before.")] = None,
 ) -> Response:
-    """All spans in order of start, with messages as JSON and everything that was sent."""
+    """All spans in order of start, with messages as JSON and everything that was sent, and all scores."""
     spans = store.read_trace(project, trace_id.lower(), limit=limit, after=after)
     if not spans and after is None:
         raise NotFound(f"there is no trace {trace_id}", fix="spans show up once their request was answered")
     following = spans[-1].span_id if limit is not None and len(spans) == limit else None
     rendered = [render.span(span) for span in spans]
-    return render.reply({"trace_id": trace_id.lower(), "spans": rendered, "next_after": following})
+    scores = store.read_scores(project, ScoreFilter(trace_ids=(trace_id,)))
+    return render.reply(
+        {
+            "trace_id": trace_id.lower(),
+            "spans": rendered,
+            "scores": [render.score(score) for score in scores],
+            "next_after": following,
+        }
+    )
 
 
 @router.get(

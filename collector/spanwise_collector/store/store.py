@@ -11,6 +11,8 @@ from spanwise_collector.model import (
     FacetValue,
     HistogramBucket,
     Page,
+    Score,
+    ScoreFilter,
     SessionSummary,
     Span,
     SpanOutline,
@@ -22,6 +24,7 @@ from spanwise_collector.store import facets, sessions, totals, traces
 from spanwise_collector.store.connection import Engine
 from spanwise_collector.store.insert import insert_spans
 from spanwise_collector.store.migrate import migrate
+from spanwise_collector.store.scores import MAX_SCORES, insert_scores, read_scores
 from spanwise_collector.store.settings import StoreSettings
 from spanwise_collector.store.statements import statement
 from spanwise_collector.store.upkeep import apply_settings
@@ -79,6 +82,23 @@ class Store:
             Unavailable: The engine is in trouble; the same batch may succeed later.
         """
         insert_spans(self._engine, spans)
+
+    def insert_scores(self, scores: Sequence[Score]) -> None:
+        """Store scores; they are durable on return, and sending them again changes no number.
+
+        Raises:
+            PoisonError: A score can never be stored.
+            Unavailable: The engine is in trouble; the same batch may succeed later.
+        """
+        insert_scores(self._engine, scores)
+
+    def read_scores(self, project_id: str, where: ScoreFilter, *, limit: int = MAX_SCORES) -> list[Score]:
+        """Read scores, newest first.
+
+        Raises:
+            BadRequest: An id or the limit is not valid.
+        """
+        return read_scores(self._engine, project_id, where, limit=limit)
 
     def list_traces(
         self, project_id: str, where: TraceFilter, *, limit: int = 50, cursor: str | None = None

@@ -21,7 +21,7 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 
 from spanwise_collector import otlp_http
 from spanwise_collector.errors import BadRequest, Unavailable
-from spanwise_collector.model import Span
+from spanwise_collector.model import Score, Span
 
 JSON = {"content-type": "application/json"}
 PROTOBUF = {"content-type": "application/x-protobuf"}
@@ -82,7 +82,7 @@ async def test_05_and_20_wrong_methods_are_405_and_wrong_paths_404(serve: Any) -
             answer = await client.request(method, "/v1/traces", headers=PROTOBUF)
             assert (answer.status_code, answer.headers["allow"]) == (405, "POST")
             assert is_status(answer, "protobuf")
-        for path in ("/v1/spans", "/v1/", "/v1/traces/x", "/v1/metrics", "/v1/logs"):
+        for path in ("/v1/spans", "/v1/", "/v1/traces/x", "/v1/metrics"):
             answer = await client.post(path, content=b"", headers=JSON)
             assert answer.status_code == 404
             assert is_status(answer, "json")
@@ -180,6 +180,9 @@ class Broken:
         if any(span.name == "poison" for span in spans):
             raise BadRequest("poison")
         self.stored += spans
+
+    def insert_scores(self, scores: Sequence[Score]) -> None:
+        assert not scores, "spans without evaluations make no scores"
 
 
 @pytest.mark.parametrize("error", [Unavailable("no disk"), RuntimeError("anything")])

@@ -35,7 +35,7 @@ class MemoryStore:
 
 @asynccontextmanager
 async def running(store: MemoryStore, *, max_queue_bytes: int = 10_000) -> AsyncIterator[Writer]:
-    writer = Writer(store, Metrics(), max_queue_bytes=max_queue_bytes, linger_s=0.05)
+    writer = Writer(store.insert_spans, Metrics(), max_queue_bytes=max_queue_bytes, linger_s=0.05)
     writer.start()
     try:
         yield writer
@@ -181,7 +181,7 @@ async def test_the_queue_is_bounded_and_bytes_are_given_back() -> None:
 
 async def test_stopping_commits_what_was_accepted_and_refuses_the_rest(make_span: Make) -> None:
     store = MemoryStore()
-    writer = Writer(store, Metrics(), max_queue_bytes=1000)
+    writer = Writer(store.insert_spans, Metrics(), max_queue_bytes=1000)
     writer.start()
     store.gate.clear()
     accepted = [asyncio.create_task(write(writer, [make_span(name=f"{n}")])) for n in range(3)]
