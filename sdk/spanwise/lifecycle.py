@@ -13,6 +13,8 @@ from spanwise.suppression import has_provider
 logger = logging.getLogger("spanwise")
 
 _lock = threading.RLock()
+_is_provisional = False
+"""True while the set-up in force was not asked for by the app's own code."""
 
 
 def instrument(
@@ -67,6 +69,26 @@ def instrument(
     _switch_on(names, Config.from_env(**given), is_configured=any(v is not None for v in given.values()))
 
 
+def instrument_from_environment(*names: str, **settings: Any) -> None:
+    """Traces libraries without a line in the app: for ``spanwise run`` and ``opentelemetry-instrument``.
+
+    Libraries that are missing or untested are left alone quietly. An ``instrument()`` of the app's, should
+    there be one, replaces these settings.
+
+    Raises:
+        TypeError, ValueError: an argument that does not exist or cannot work, or an unknown name.
+    """
+    global _is_provisional
+    config = Config.from_env(**settings)
+    if config.disabled:
+        return
+    with _lock:
+        integrations.instrument(*names, is_needed=False)
+        if runtime.current() is None:
+            _start(config)
+            _is_provisional = True
+
+
 def uninstrument(*names: str) -> None:
     """Takes the patches of the named libraries off; without names, everything is undone and exporting stops.
 
@@ -103,9 +125,14 @@ def shutdown(timeout_s: float | None = None) -> bool:
 def _switch_on(names: tuple[str, ...], config: Config, *, is_configured: bool) -> None:
     if config.disabled:
         return
+    global _is_provisional
     with _lock:
         integrations.instrument(*names)
         active = runtime.current()
+        if _is_provisional and is_configured:
+            shutdown()
+            active = None
+        _is_provisional = False
         if active is None:
             _start(config)
         elif is_configured and active.config != config:

@@ -20,6 +20,7 @@ from opentelemetry.trace import NoOpTracer, ProxyTracerProvider, Span, Tracer
 from spanwise import guard, process, semconv
 from spanwise._version import __version__
 from spanwise.backlog import BATCH_SPANS, Backlog
+from spanwise.carrier import Carriage, Listeners, holds_content
 from spanwise.config import Config
 from spanwise.content import ContentTable, to_text
 from spanwise.delivery import Delivery
@@ -98,6 +99,8 @@ class Pipeline:
         self._selection = SpanSelection(self._backlog, self._content)
         self._provider: object | None = None
         self._tracer: Tracer = NoOpTracer()
+        self._listeners = Listeners(None, None, config)
+        self._is_content_on_span = config.capture.is_on_span
         self._own_provider: TracerProvider | None = None
         self._scores: ScoreExport | None = None
         self._attached: list[SpanProcessor] = []
@@ -114,7 +117,7 @@ class Pipeline:
             provider: object = self._provider
         else:
             provider = trace.get_tracer_provider()
-        if provider is self._provider and provider is not None:
+        if provider is self._provider and provider is not None and self._listeners.are_unchanged:
             return self._tracer
         try:
             return self._resolve()
@@ -126,14 +129,16 @@ class Pipeline:
         """Adds content to an open span; the values are JSON-able and must not be changed any more.
 
         It becomes JSON in the background. Only when OpenTelemetry's capture variable asks for content on the
-        span does it also become attributes, here, which every exporter of the app then sees.
+        span does it also become attributes, here, which every exporter of the app then sees; and when the
+        app's only exporter sends to our endpoint in our place.
         """
         span_id = span.get_span_context().span_id
         if not content or not span.is_recording() or self._selection.is_private(span_id):
             return
-        if self._config.capture.is_on_span:
+        if self._is_content_on_span:
             span.set_attributes({key: to_text(value) for key, value in content.items()})
-        self._content.put(span_id, content)
+        if not self._selection.is_carried:
+            self._content.put(span_id, content)
 
     def put_score(self, score: "Score") -> None:
         """Sends a score in the background."""
@@ -153,6 +158,8 @@ class Pipeline:
             True when the endpoint answered for everything.
         """
         is_done = self._worker.flush(timeout_s)
+        for carrier in self._listeners.carriers:
+            is_done = carrier.force_flush(int(timeout_s * 1000)) is not False and is_done
         return is_done if self._scores is None else self._scores.flush(timeout_s) and is_done
 
     def shutdown(self, timeout_s: float | None = None) -> bool:
@@ -226,7 +233,14 @@ class Pipeline:
             provider.add_span_processor(processor)  # type: ignore[attr-defined]
         processor.selection = self._selection
         processor.flush = self.flush
-        self._attached.append(processor)
+        if processor not in self._attached:
+            self._attached.append(processor)
+        self._listeners = listeners = Listeners(provider, processor, self._config)
+        listeners.look()
+        self._selection.is_carried = listeners.carriage is not Carriage.OURS
+        self._is_content_on_span = self._config.capture.is_on_span or holds_content(
+            listeners.carriage, self._config
+        )
 
     def _ensure_worker(self) -> None:
         if not self._worker.is_started:

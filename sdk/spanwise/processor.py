@@ -46,6 +46,8 @@ class SpanSelection:
     def __init__(self, backlog: Backlog, content: ContentTable) -> None:
         self._backlog = backlog
         self._content = content
+        self.is_carried = False
+        """True while the app's own exporter sends to our endpoint: see ``carrier``."""
         self._inherited: set[int] = set()
         """Spans that were live when this process was forked."""
         self._parents: dict[int, int] = {}
@@ -102,7 +104,7 @@ class SpanSelection:
         if span_id in self._private:
             self._private.discard(span_id)
             span, content = _bared(span), None
-        if is_wanted:
+        if is_wanted and not self.is_carried:
             self._mark(_local_parent(span))
             self._backlog.put(EndedSpan(span, content, size + _size_of(span)))
 

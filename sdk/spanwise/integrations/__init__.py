@@ -97,8 +97,21 @@ def names() -> list[str]:
     return sorted(_registry())
 
 
-def instrument(*wanted: str) -> None:
+def load(name: str) -> "Integration":
+    """Imports a declaration.
+
+    Raises:
+        KeyError: a name that no integration has.
+    """
+    return _registry()[name].integration
+
+
+def instrument(*wanted: str, is_needed: bool = True) -> None:
     """Patches the named libraries, or all; a second time changes nothing.
+
+    Args:
+        wanted: Names of integrations.
+        is_needed: False takes it quietly that a named library is missing or of an untested version.
 
     Raises:
         ValueError: a name that no integration has.
@@ -110,7 +123,7 @@ def instrument(*wanted: str) -> None:
             raise ValueError(f"unknown integration {name!r}; there are {', '.join(sorted(known))}")
     with _lock:
         for name in wanted or sorted(known):
-            _install(known[name], is_named=name in wanted)
+            _install(known[name], is_named=is_needed and name in wanted)
 
 
 def uninstrument(*wanted: str) -> None:
