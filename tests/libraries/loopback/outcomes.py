@@ -34,6 +34,8 @@ class Outcomes:
     stream: bytes
     """The same answer, streamed, in chunks of three characters of ``text``."""
     stream_type = "text/event-stream"
+    is_followed_by_bytes = False
+    """True where the span has what has arrived, which may be more than the application has read."""
     text: str
     expected: dict[str, Any]
     """``summary`` of the span of either."""
@@ -213,7 +215,12 @@ class Outcomes:
         await self.run(url, is_async, True, read=count)
         span = self.only(memory)
         assert (span["status"], span["finish_reasons"]) == ("unset", None)
-        assert summary(span)["output"] == [{"role": "assistant", "text": self.text[:3]}]
+        (message,) = summary(span)["output"]
+        if self.is_followed_by_bytes:
+            assert message["text"].startswith(self.text[:3])
+            assert self.text.startswith(message["text"])
+        else:
+            assert message == {"role": "assistant", "text": self.text[:3]}
         assert span["attributes"]["spanwise.stream.incomplete"] is True
         gc.collect()
         assert memory.take() == []
@@ -232,11 +239,9 @@ class Outcomes:
         else:
             next(iter(stream))
         del stream
-        gc.collect()
-        await asyncio.sleep(0)
-        await asyncio.sleep(0)
-        gc.collect()
-        await asyncio.sleep(0)
+        for _ in range(20):  # the loop closes a dropped generator, and those inside it, one turn each
+            gc.collect()
+            await asyncio.sleep(0)
         assert self.only(memory)["status"] == "unset"
         await self.end(client)
 
