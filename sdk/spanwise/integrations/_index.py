@@ -11,6 +11,7 @@ LIBRARIES = {
     "faiss": "faiss",
     "langchain": "langchain_core",
     "langgraph": "langgraph.pregel",
+    "llama_index": "llama_index.core.instrumentation",
     "openai": "openai",
     "pinecone": "pinecone",
     "qdrant": "qdrant_client",

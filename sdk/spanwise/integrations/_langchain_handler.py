@@ -268,7 +268,13 @@ class Handler:
             run.hold_step(step)
 
     def _model(
-        self, operation: str, serialized: Any, told: Any, run_id: Any, parent_run_id: Any, more: dict[str, Any]
+        self,
+        operation: str,
+        serialized: Any,
+        told: Any,
+        run_id: Any,
+        parent_run_id: Any,
+        more: dict[str, Any],
     ) -> None:
         place, entry = self._place(parent_run_id), scope(MODEL)
         if place is None or is_suppressed(place[1]):
@@ -333,7 +339,11 @@ def _operation(kind: str, parent: Run | None) -> str:
 
 def _with(context: Context, below: facts.Attributes) -> Context:
     held = attributes_of(context)
-    return context if all(held.get(key) == value for key, value in below.items()) else with_attributes(context, below)
+    return (
+        context
+        if all(held.get(key) == value for key, value in below.items())
+        else with_attributes(context, below)
+    )
 
 
 def _all_tags(own: facts.Attributes, context: Context) -> facts.Attributes:

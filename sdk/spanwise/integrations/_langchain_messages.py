@@ -1,4 +1,4 @@
-"""LangChain's messages and results in the canonical shapes. Pure: reads foreign objects, imports nothing of it.
+"""LangChain's messages and results in the canonical shapes. Pure: reads foreign objects and imports none.
 
 Messages are read by their fields, never by their methods, because ``content_blocks`` and the like parse and
 may fail. A block that is not known travels as it is.

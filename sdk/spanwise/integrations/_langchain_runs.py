@@ -134,7 +134,9 @@ class Runs:
         self._runs[run.run_id] = run
         if len(self._runs) > _MAX_LIVE_RUNS:
             oldest = self._runs.pop(next(iter(list(self._runs))), None)
-            guard.say_once("langchain runs", "spanwise: more than %d LangChain runs never ended", _MAX_LIVE_RUNS)
+            guard.say_once(
+                "langchain runs", "spanwise: more than %d LangChain runs never ended", _MAX_LIVE_RUNS
+            )
             if oldest is not None:
                 oldest.fail(GeneratorExit())
 

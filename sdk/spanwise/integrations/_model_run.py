@@ -5,15 +5,18 @@ local one, a provider without an integration.
 """
 
 import time
+import weakref
 from collections.abc import Callable
+from types import FrameType
 from typing import Any
 
 from opentelemetry.context import Context
 from opentelemetry.trace import Span, StatusCode, set_span_in_context
 
 from spanwise import semconv
+from spanwise.finalizer import close_from_finalizer
 from spanwise.integrations._declaration import Call, Reader
-from spanwise.lending import with_lender
+from spanwise.lending import await_stream, forget_stream, with_lender
 from spanwise.operation import Request, Response
 from spanwise.recording import CallRecording
 from spanwise.runtime import Runtime
@@ -36,12 +39,16 @@ class ModelRun:
     """
 
     __slots__ = (
+        "__weakref__",
         "_borrower",
         "_family",
         "_free",
         "_is_elsewhere",
         "_started",
+        "_stream",
         "context",
+        "is_handed_out",
+        "is_open",
         "is_streaming",
         "recording",
     )
@@ -56,9 +63,13 @@ class ModelRun:
         self._started = time.perf_counter()
         self.is_streaming = request.is_stream
         """True once a piece of a stream has come."""
+        self.is_handed_out = False
+        """True once the framework's stream is in the app's hands."""
+        self.is_open = True
         self._free: list[None] = [None]
         self._borrower: CallRecording | None = None
         self._is_elsewhere = False
+        self._stream: weakref.ReferenceType[Any] | None = None
         self._family = _MODELS if request.operation in _MODELS else frozenset({request.operation})
         self.recording = CallRecording(runtime, reader, call, request, parent)
         self.context = with_lender(set_span_in_context(self.recording.span, parent), self)
@@ -93,6 +104,21 @@ class ModelRun:
             self._is_elsewhere = True
             self.span.set_attribute(semconv.OPERATION_NAME, semconv.OP_TASK)
 
+    @property
+    def frame(self) -> FrameType | None:
+        """The frame of the generator that the run's stream is, while that lives."""
+        stream = None if self._stream is None else self._stream()
+        return getattr(stream, "gi_frame", None) or getattr(stream, "ag_frame", None)
+
+    def hand_out(self, stream: Any) -> None:
+        """Keeps the run open for a generator that was handed out; dropping that unread ends the run."""
+        self.is_handed_out = True
+        self._stream = weakref.ref(stream, self._on_dropped)
+        await_stream(self)
+
+    def _on_dropped(self, stream: Any) -> None:
+        close_from_finalizer(self.close)
+
     # --- for the framework ------------------------------------------------------------------------------
 
     def first_piece(self) -> None:
@@ -105,7 +131,7 @@ class ModelRun:
 
     def respond(self, answer: Any) -> None:
         """Ends the run with the framework's answer, which is read unless a client told its own."""
-        self._free.clear()
+        self._over()
         if self._borrower is not None:
             self._borrower.close()
         if self.is_told:
@@ -115,7 +141,7 @@ class ModelRun:
 
     def fail(self, error: BaseException) -> None:
         """Ends the run as failed; an error that the client's recording has noted is not noted again."""
-        self._free.clear()
+        self._over()
         if self._borrower is not None:
             self._borrower.fail(error)
         if self._is_failed():
@@ -125,9 +151,15 @@ class ModelRun:
 
     def close(self, answer: Any = None) -> None:
         """Ends the run whose reader stopped: with what came until then."""
-        if not self.is_told:
+        if self.is_open and not self.is_told:
             self.span.set_attribute(semconv.STREAM_INCOMPLETE, True)
         self.respond(answer)
+
+    def _over(self) -> None:
+        self._free.clear()
+        self.is_open = False
+        if self._stream is not None:
+            forget_stream(self)
 
     def _is_failed(self) -> bool:
         status = getattr(self.span, "status", None)

@@ -8,9 +8,9 @@ from collections.abc import Callable
 from typing import Any
 
 from spanwise import semconv
+from spanwise.integrations import langchain
 from spanwise.integrations._declaration import Integration
 from spanwise.integrations._langchain_scope import GRAPH, astream_entry, stream_entry
-from spanwise.integrations import langchain
 from spanwise.integrations.langchain import RUNS, Patches, wrap_config
 
 _CONFIGS = ("langgraph._internal._runnable", "langgraph.utils.runnable")
