@@ -183,7 +183,7 @@ def arrow_table(spans: Sequence[Span]) -> pa.Table:
     for (name, build), column in zip(_FIELDS.items(), fields, strict=True):
         columns[name] = _built(name, build, column)
     columns |= _built("start_ns", _times, spans)
-    columns |= _built("attributes", attribute_columns, [span.attributes for span in spans])
+    columns |= _built("attributes", attribute_columns, spans)
     return pa.table(columns)
 
 

@@ -1,12 +1,14 @@
 """Columns of the engine back into spans: the other half of ``columns``."""
 
+from collections.abc import Sequence
 from dataclasses import fields
 from typing import Any
 
 from spanwise_collector.model import AnyValue, Span, SpanEvent, SpanLink
 from spanwise_collector.store import values
+from spanwise_collector.store.promoted import restore
 
-Column = list[Any]
+Column = Sequence[Any]
 
 # In the order of queries/read_spans.sql; what is put together from several columns follows them.
 PLAIN_FIELDS = (
@@ -83,10 +85,12 @@ def spans_from_columns(columns: list[Column]) -> list[Span]:
     if not columns:
         return []
     found = dict(zip(PLAIN_FIELDS, columns, strict=False))
-    starts, durations, *maps, resources, scopes, events, links = columns[len(PLAIN_FIELDS) :]
+    starts, durations, promoted, *maps, resources, scopes, events, links = columns[len(PLAIN_FIELDS) :]
     found["start_ns"] = starts
     found["end_ns"] = [start + duration for start, duration in zip(starts, durations, strict=True)]
-    found["attributes"] = list(map(_attributes, *maps))
+    attributes = list(map(_attributes, *maps))
+    restore(promoted, found, attributes)
+    found["attributes"] = attributes
     found["resource"] = _decoded_once(resources)
     found["scope_attributes"] = _decoded_once(scopes)
     found["events"] = [

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from spanwise_collector.model import Span
 from spanwise_collector.store import values
 from spanwise_collector.store.attributes import attribute_columns
 
@@ -14,6 +15,18 @@ ANY_VALUE = st.recursive(
     lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
     max_leaves=20,
 )
+
+
+def _span(attributes):
+    return Span(
+        project_id="p",
+        trace_id="1" * 32,
+        span_id="1" * 16,
+        name="n",
+        start_ns=1,
+        end_ns=2,
+        attributes=attributes,
+    )
 
 
 @given(ANY_VALUE)
@@ -43,7 +56,8 @@ def test_what_otlp_does_not_have_is_refused():
 @settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.lists(st.dictionaries(st.text(), ANY_VALUE, max_size=5), min_size=1, max_size=6))
 def test_the_maps_of_a_batch_hold_each_value_once_in_its_row(rows):
-    columns = attribute_columns(rows)
+    columns = attribute_columns([_span(row) for row in rows])
+    assert set(columns.pop("promoted").to_pylist()) == {""}
     rebuilt = [{} for _ in rows]
     for name, column in columns.items():
         for row, pairs in zip(rebuilt, column.to_pylist(), strict=True):
@@ -55,8 +69,9 @@ def test_the_maps_of_a_batch_hold_each_value_once_in_its_row(rows):
 
 def test_each_type_has_its_map():
     columns = attribute_columns(
-        [{"s": "x", "i": 1, "f": 1.0, "b": True, "n": None, "big": 2**63, "l": ["a"]}]
+        [_span({"s": "x", "i": 1, "f": 1.0, "b": True, "n": None, "big": 2**63, "l": ["a"]})]
     )
+    assert columns.pop("promoted").to_pylist() == [""]
     found = {name: dict(column.to_pylist()[0]) for name, column in columns.items()}
     assert found == {
         "attributes_string": {"s": "x"},

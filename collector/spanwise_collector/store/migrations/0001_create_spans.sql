@@ -77,7 +77,10 @@ CREATE TABLE IF NOT EXISTS spans
     input_text String CODEC(${text_codec}),
     output_text String CODEC(${text_codec}),
 
-    -- Raw attributes, each value in the map of its type, so that it comes back as it was sent.
+    -- Raw attributes whose value, type included, stands in a column above: only their keys, one a line.
+    -- A statement that changes such a column must leave the attribute behind, or it will read as changed, too.
+    promoted LowCardinality(String) CODEC(ZSTD(1)),
+    -- All others, each value in the map of its type, so that it comes back as it was sent.
     -- attributes_json holds the rest: arrays, nested maps, bytes, empty values, integers beyond 64 bits.
     attributes_string Map(LowCardinality(String), String) CODEC(ZSTD(1)),
     attributes_int Map(LowCardinality(String), Int64) CODEC(ZSTD(1)),

@@ -64,6 +64,7 @@ SELECT
     output_text,
     start_ns,
     duration_ns,
+    promoted,
     attributes_string,
     attributes_int,
     attributes_float,
