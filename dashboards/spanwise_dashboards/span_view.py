@@ -11,6 +11,7 @@ from spanwise_collector.model import Span, SpanEvent
 from spanwise_dashboards import chat, jsonview
 from spanwise_dashboards import format as fmt
 from spanwise_dashboards.kinds import EMBEDDING, RETRIEVER, TOOL, kind_of, short_name
+from spanwise_dashboards.score_view import ScoreView
 from spanwise_dashboards.text import Passage, passage, plain
 from spanwise_dashboards.usage import Usage, usage_of
 
@@ -88,6 +89,9 @@ class SpanView:
     attributes: list[tuple[str, Markup]] = field(default_factory=list)
     resource: list[tuple[str, Markup]] = field(default_factory=list)
     events: list[EventLine] = field(default_factory=list)
+    variables: list[tuple[str, Passage]] = field(default_factory=list)
+    """What the prompt's template was filled with: name and text."""
+    scores: list[ScoreView] = field(default_factory=list)
 
     @property
     def title(self) -> str:
@@ -137,7 +141,17 @@ def view_span(span: Span) -> SpanView:
     view.attributes = _attributes(span.attributes)
     view.resource = _attributes({**span.resource, **span.scope_attributes})
     view.events = [_event(event, span.start_ns) for event in span.events]
+    view.variables = _variables(span.attributes)
     return view
+
+
+def _variables(attributes: Mapping[str, object]) -> list[tuple[str, Passage]]:
+    prefix = semconv.PROMPT_VARIABLE_PREFIX
+    return [
+        (plain(key.removeprefix(prefix), 80), _item(attributes[key], key))
+        for key in sorted(attributes)
+        if key.startswith(prefix)
+    ]
 
 
 def _read_texts(span: Span, kind: str, view: SpanView) -> None:

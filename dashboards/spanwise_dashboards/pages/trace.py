@@ -10,11 +10,12 @@ from fastapi.responses import HTMLResponse, Response
 from markupsafe import Markup
 
 from spanwise_collector.errors import NotFound
-from spanwise_collector.model import Span, SpanOutline
+from spanwise_collector.model import ScoreFilter, Span, SpanOutline
 from spanwise_dashboards import jsonview, trace_view
 from spanwise_dashboards.chat import IMAGE_TYPES
 from spanwise_dashboards.markup import SECURITY_HEADERS
 from spanwise_dashboards.pages.shell import PROJECT, PageRoute, render, store_of
+from spanwise_dashboards.score_view import MAX_PILLS, ScoreView, scores_of, view_scores
 from spanwise_dashboards.span_view import SpanView, span_document, text_at, view_span
 from spanwise_dashboards.text import visible
 from spanwise_dashboards.tool_results import find_results
@@ -35,7 +36,8 @@ def trace_page(request: Request, trace_id: str, span: str = "") -> Response:
     rollup = roll_up(spans)
     known = {row.span.span_id for row in rows}
     selected = span if span in known else rows[0].span.span_id
-    view = _view(request, trace_id, selected, spans)
+    scores = _read_scores(request, trace_id)
+    view = _view(request, trace_id, selected, spans, scores)
     root = (
         view.span if selected == rows[0].span.span_id else _read_span(request, trace_id, rows[0].span.span_id)
     )
@@ -50,6 +52,8 @@ def trace_page(request: Request, trace_id: str, span: str = "") -> Response:
         rollup=rollup,
         rows=trace_view.tree_rows(shown, rollup, trace_id, selected),
         hidden_count=len(rows) - len(shown),
+        scores=scores[:MAX_PILLS],
+        more_scores=max(0, len(scores) - MAX_PILLS),
         tree_json=_script_json(columns(rows, rollup.start_ns)),
         **trace_view.header(rows, root, rollup),
     )
@@ -68,7 +72,7 @@ def trace_peek(request: Request, trace_id: str) -> Response:
         trace_id=trace_id,
         href=f"/traces/{trace_id}",
         rollup=rollup,
-        view=_view(request, trace_id, telling.span_id, spans),
+        view=_view(request, trace_id, telling.span_id, spans, _read_scores(request, trace_id)),
         rows=trace_view.tree_rows(shown, rollup, trace_id, telling.span_id),
         hidden_count=len(rows) - len(shown),
         **trace_view.title(rows, rollup),
@@ -79,7 +83,8 @@ def trace_peek(request: Request, trace_id: str) -> Response:
 def span_panel(request: Request, trace_id: str, span_id: str) -> Response:
     """The panel of one span."""
     spans = store_of(request).read_outline(PROJECT, trace_id)
-    return render(request, "_span.html", view=_view(request, trace_id, span_id, spans))
+    scores = _read_scores(request, trace_id)
+    return render(request, "_span.html", view=_view(request, trace_id, span_id, spans, scores))
 
 
 @router.get("/traces/{trace_id}/spans/{span_id}/json")
@@ -140,8 +145,17 @@ def _read_span(request: Request, trace_id: str, span_id: str) -> Span:
     return span
 
 
-def _view(request: Request, trace_id: str, span_id: str, spans: Sequence[SpanOutline]) -> SpanView:
+def _read_scores(request: Request, trace_id: str) -> list[ScoreView]:
+    return view_scores(store_of(request).read_scores(PROJECT, ScoreFilter(trace_ids=(trace_id,)), limit=1000))
+
+
+def _view(
+    request: Request, trace_id: str, span_id: str, spans: Sequence[SpanOutline], scores: list[ScoreView]
+) -> SpanView:
     view = view_span(_read_span(request, trace_id, span_id))
+    # Which span is the root is worth asking only when the whole trace was scored.
+    is_of_root = any(not score.span_id for score in scores) and arrange(spans)[0].span.span_id == span_id
+    view.scores = scores_of(scores, span_id, is_root=is_of_root)
 
     def read(wanted: str) -> Span | None:
         return store_of(request).read_span(PROJECT, trace_id, wanted)
