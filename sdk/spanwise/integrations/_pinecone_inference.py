@@ -10,7 +10,6 @@ from spanwise.integrations._stainless_fields import as_count, as_number, as_text
 from spanwise.operation import Request, Response, Usage
 
 SYSTEM = "pinecone"
-_DEFAULT_HOST = "https://api.pinecone.io"
 
 
 def _request(call: Call, operation: str) -> Request:
@@ -19,7 +18,9 @@ def _request(call: Call, operation: str) -> Request:
     request = Request(operation, SYSTEM, as_text(name))
     holder = getattr(call.instance, "_http", call.instance)
     configuration = getattr(holder, "_config", None) or getattr(holder, "config", None)
-    add_server(request, getattr(configuration, "host", None) or _DEFAULT_HOST)
+    if configuration is None:
+        configuration = getattr(getattr(holder, "api_client", None), "configuration", None)
+    add_server(request, getattr(configuration, "host", None))
     return request
 
 

@@ -1,6 +1,7 @@
 """Chroma in this process, and its clients of a server against a loopback one."""
 
 import asyncio
+import inspect
 import uuid
 from collections.abc import Iterator
 from typing import Any
@@ -115,7 +116,10 @@ def test_records_fetched_and_written_are_operations(memory: SpanMemory, collecti
     assert [span["operation"] for span in spans] == ["get", "get", "upsert", "update", "delete"]
     assert [span["attributes"].get("spanwise.db.record.count") for span in spans] == [2, None, 1, 1, 1]
     assert [span["attributes"].get("db.response.returned_rows") for span in spans[:2]] == [2, 1]
-    assert [each["content"] for each in spans[0]["attributes"]["gen_ai.retrieval.documents"]] == ["east", "north"]
+    assert [each["content"] for each in spans[0]["attributes"]["gen_ai.retrieval.documents"]] == [
+        "east",
+        "north",
+    ]
     assert not any("west" in str(span["attributes"]) for span in spans)
 
 
@@ -160,7 +164,9 @@ def served(url: str, kind: str) -> Any:
     from chromadb.types import Collection as Model
 
     module, name = (
-        ("chromadb.api.async_fastapi", "AsyncFastAPI") if kind == "async" else ("chromadb.api.fastapi", "FastAPI")
+        ("chromadb.api.async_fastapi", "AsyncFastAPI")
+        if kind == "async"
+        else ("chromadb.api.fastapi", "FastAPI")
     )
     chroma_settings = chromadb.Settings(
         chroma_api_impl=f"{module}.{name}",
@@ -171,18 +177,20 @@ def served(url: str, kind: str) -> Any:
     from chromadb.config import System
 
     client = System(chroma_settings).instance(__import__(module, fromlist=[name]).__dict__[name])
-    model = Model(
-        id=uuid.UUID(int=1),
-        name="remote",
-        configuration_json={"hnsw": {"space": "l2"}},
-        serialized_schema=None,
-        metadata=None,
-        dimension=2,
-        tenant="default_tenant",
-        database="default_database",
-        version=0,
-        log_position=0,
-    )
+    fields = {
+        "id": uuid.UUID(int=1),
+        "name": "remote",
+        "configuration_json": {},
+        "serialized_schema": None,
+        "metadata": {"hnsw:space": "l2"},
+        "dimension": 2,
+        "tenant": "default_tenant",
+        "database": "default_database",
+        "version": 0,
+        "log_position": 0,
+    }
+    known = inspect.signature(Model.__init__).parameters  # older versions have fewer
+    model = Model(**{name: value for name, value in fields.items() if name in known})
     owner = AsyncCollection if kind == "async" else Collection
     return owner(client=client, model=model, embedding_function=None)
 

@@ -52,7 +52,9 @@ def test_an_inner_product_is_a_score(memory: SpanMemory) -> None:
     scores, _ = index.search(VECTORS[:1], k=3)
     attributes = memory.take()[-1]["attributes"]
     assert attributes["spanwise.db.metric"] == "inner_product"
-    assert [np.float32(each["score"]) for each in attributes["gen_ai.retrieval.documents"]] == scores[0].tolist()
+    assert [np.float32(each["score"]) for each in attributes["gen_ai.retrieval.documents"]] == scores[
+        0
+    ].tolist()
 
 
 def test_several_queries_say_which_found_what(memory: SpanMemory) -> None:
@@ -143,7 +145,9 @@ def test_a_subclass_of_the_app_is_seen_once(memory: SpanMemory) -> None:
 def test_every_index_class_has_its_search_wrapped_once() -> None:
     from spanwise.integrations import faiss as integration
 
-    before = {kind: vars(kind)["search"] for kind in integration._index_classes(faiss) if "search" in vars(kind)}
+    before = {
+        kind: vars(kind)["search"] for kind in integration._index_classes(faiss) if "search" in vars(kind)
+    }
     with traced(("faiss",)):
         for kind, plain in before.items():
             assert vars(kind)["search"].__wrapped__ is plain, kind

@@ -155,7 +155,9 @@ def test_without_content_ids_and_scores_are_still_there(loopback: Loopback) -> N
 def test_an_index_is_named_after_its_host(memory: SpanMemory) -> None:
     from spanwise.integrations.pinecone import _index_name
 
-    assert _index_name("https://gen-qa-openai-fast-90c5d9e.svc.gcp-starter.pinecone.io") == "gen-qa-openai-fast"
+    assert (
+        _index_name("https://gen-qa-openai-fast-90c5d9e.svc.gcp-starter.pinecone.io") == "gen-qa-openai-fast"
+    )
     assert _index_name("http://127.0.0.1:9") is None
     assert _index_name("https://proxy-x.example.com") is None
 
@@ -213,7 +215,10 @@ def test_embedding_texts(memory: SpanMemory, loopback: Loopback, kind: str) -> N
 def test_reranking_documents(memory: SpanMemory, loopback: Loopback, kind: str) -> None:
     answer = {
         "model": "bge-reranker-v2-m3",
-        "data": [{"index": 1, "score": 0.9, "document": {"id": "y", "text": "two"}}, {"index": 0, "score": 0.1}],
+        "data": [
+            {"index": 1, "score": 0.9, "document": {"id": "y", "text": "two"}},
+            {"index": 0, "score": 0.1},
+        ],
         "usage": {"rerank_units": 1},
     }
     url = loopback.put(made_up(f"pinecone-rerank-{kind}", "/rerank", answer))

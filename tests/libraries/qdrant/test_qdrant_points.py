@@ -83,7 +83,9 @@ def test_every_form_of_query_tells_its_limit_and_results(memory: SpanMemory) -> 
 def test_a_batch_says_which_query_found_what(memory: SpanMemory) -> None:
     client = filled(QdrantClient)
     memory.take()
-    requests = [models.QueryRequest(query=[1.0, x], limit=n, with_payload=True) for x, n in ((0.0, 1), (1.0, 2))]
+    requests = [
+        models.QueryRequest(query=[1.0, x], limit=n, with_payload=True) for x, n in ((0.0, 1), (1.0, 2))
+    ]
     answers = client.query_batch_points("places", requests=requests)
     attributes = memory.take()[0]["attributes"]
     assert attributes["db.operation.batch.size"] == 2
@@ -138,7 +140,12 @@ def test_without_content_no_payload_is_kept() -> None:
 
 # --- a server ---------------------------------------------------------------------------------------------
 
-POINT = {"id": "6fa459ea-ee8a-3ca4-894e-db77e160355e", "version": 3, "score": 0.5, "payload": {"text": "found"}}
+POINT = {
+    "id": "6fa459ea-ee8a-3ca4-894e-db77e160355e",
+    "version": 3,
+    "score": 0.5,
+    "payload": {"text": "found"},
+}
 
 
 @BOTH
@@ -165,7 +172,9 @@ def test_a_server_embeds_the_text_that_is_asked(
     assert attributes["server.port"] == int(loopback.url.rpartition(":")[2])
     if status == 200:
         assert error is None
-        assert attributes["gen_ai.retrieval.documents"] == [{"id": POINT["id"], "score": 0.5, "content": "found"}]
+        assert attributes["gen_ai.retrieval.documents"] == [
+            {"id": POINT["id"], "score": 0.5, "content": "found"}
+        ]
     else:
         assert type(error).__name__ == "UnexpectedResponse"
         assert span["status"] == "error"
