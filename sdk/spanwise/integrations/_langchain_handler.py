@@ -254,7 +254,7 @@ class Handler:
         parent, context = self._runs.place(parent_run_id)
         if is_instrumentation_suppressed(context):
             return None
-        if not runtime.config.isolated and self._peers.are_tracing() and has_provider():
+        if not runtime.config.isolated and self._peers.are_tracing(context) and has_provider():
             return None
         return parent, context, runtime
 

@@ -104,7 +104,7 @@ class Spans:
         parent, context = self._place(parent_id)
         if is_instrumentation_suppressed(context):
             return
-        if not runtime.config.isolated and self._peers.are_tracing() and has_provider():
+        if not runtime.config.isolated and self._peers.are_tracing(context) and has_provider():
             return
         node = Node(parent, context, fields(getattr(arguments, "arguments", None)))
         kind = kind_of(span_id, instance, tags)
