@@ -35,6 +35,19 @@ BLOCK_REASON = "gcp.gen_ai.prompt.block_reason"
 BLOCKED_CATEGORIES = "gcp.gen_ai.safety.blocked"
 SERVICE_TIER = "gcp.gen_ai.service_tier"
 
+_ENDS = (
+    "FINISH_REASON_UNSPECIFIED",
+    "STOP",
+    "MAX_TOKENS",
+    "SAFETY",
+    "RECITATION",
+    "OTHER",
+    "BLOCKLIST",
+    "PROHIBITED_CONTENT",
+    "SPII",
+    "MALFORMED_FUNCTION_CALL",
+)
+"""By the numbers that stand for them where a client asks for numbers."""
 _PLAIN_ENDS = ("STOP", "MAX_TOKENS", "FINISH_REASON_UNSPECIFIED")
 _OUTPUT_TYPES = {"application/json": "json", "text/x.enum": "text", "text/plain": "text"}
 
@@ -107,7 +120,7 @@ class _Candidate:
         self.blocked: set[str] = set()
 
     def add(self, candidate: Mapping[str, Any], wants_content: bool) -> None:
-        self.reason = as_text(get(candidate, "finishReason")) or self.reason
+        self.reason = _end(get(candidate, "finishReason")) or self.reason
         self.blocked |= set(_blocked(get(candidate, "safetyRatings")))
         if not wants_content:
             return
@@ -181,6 +194,11 @@ class ContentFold:
         if self._wants_content and candidates:
             response.output_messages = [candidate.message() for candidate in candidates]
         return response
+
+
+def _end(reason: Any) -> str | None:
+    number = as_count(reason)
+    return as_text(reason) if number is None else dict(enumerate(_ENDS)).get(number, str(number))
 
 
 def _blocked(ratings: Any) -> Iterator[str]:

@@ -149,7 +149,7 @@ _PARTS: dict[str, Callable[[Mapping[str, Any]], Part]] = {
 def tool_definitions(sent: Any) -> list[dict[str, Any]]:
     """Returns a request's tools in OpenTelemetry's shape; those that Google runs keep their own fields."""
     found: list[dict[str, Any]] = []
-    for tool in map(fields, items(sent)):
+    for tool in map(fields, items(sent) or (sent,)):
         found += [_function(fields(each)) for each in items(get(tool, "functionDeclarations"))]
         for kind, config in tool.items():
             if kind not in _NO_TOOLS and config is not None:
