@@ -12,10 +12,11 @@ from opentelemetry.trace import Span, SpanKind, set_span_in_context
 
 from spanwise import guard, semconv
 from spanwise.ambient import attributes_of, is_private
-from spanwise.errors import record_error
+from spanwise.errors import record_error, type_name
 from spanwise.events import emit_details
 from spanwise.finalizer import close_from_finalizer
 from spanwise.lending import borrowed
+from spanwise.meters import meter_for
 from spanwise.operation import AttributeValue, Request, Response, Usage
 from spanwise.prompts import variables_of
 from spanwise.runtime import Runtime
@@ -66,6 +67,7 @@ class CallRecording:
         "_event",
         "_is_borrowed",
         "_is_stream",
+        "_meter",
         "_open",
         "_reader",
         "_runtime",
@@ -97,9 +99,11 @@ class CallRecording:
         is_model_call = not request.contains_calls
         self.context = within_inference(context) if is_model_call else within_call(context, request.provider)
         self._started = time.perf_counter()
-        if call.wants_content and is_private(parent):
+        is_measured = request.operation not in _IN_PROCESS and not runtime.config.isolated
+        self._meter = meter_for(request, self._started) if is_measured else None
+        if call.wants_content and (is_private(parent) or not self.span.is_recording()):
             call.wants_content = False
-        if call.wants_content and self.span.is_recording():
+        if call.wants_content:
             try:
                 self._put_content(_request_content(request))
                 if request.operation in semconv.INFERENCE_OPERATIONS and (filled := variables_of(parent)):
@@ -146,10 +150,12 @@ class CallRecording:
     def first_chunk(self) -> None:
         """Starts the fold and, of a stream, notes the time since the request was made."""
         seconds = time.perf_counter() - self._started
-        if self.state is not None or not self.span.is_recording():
+        if self.state is not None or not self._is_read:
             return
         try:
             if self._is_stream:
+                if self._meter is not None:
+                    self._meter.first_chunk()
                 self.span.set_attribute(semconv.RESPONSE_TIME_TO_FIRST_CHUNK, seconds)
             if self._reader.new_state is not None:
                 self.state = self._reader.new_state(self.call)
@@ -159,15 +165,24 @@ class CallRecording:
     @property
     def fold(self) -> Any:
         """The function that adds one chunk to the state; ``None`` when this kind of call has none."""
-        return self._reader.fold
+        fold = self._reader.fold
+        if fold is None or self._meter is None or not self._is_stream:
+            return fold
+        return self._meter.timed(fold)
+
+    @property
+    def _is_read(self) -> bool:
+        """False when nobody wants to know what was answered: the call is neither sampled nor measured."""
+        return self._meter is not None or self.span.is_recording()
 
     def complete(self) -> None:
         """Ends the span: the stream was read to its end."""
         self._end(lambda: self._write_folded(is_whole=True))
 
     def hand_over(self) -> None:
-        """Leaves the details event to another recording, which has borrowed the span."""
+        """Leaves the details event and metrics to another recording, which has borrowed the span."""
         self._event = None
+        self._meter = None
 
     # --- ending -------------------------------------------------------------------------------------------
 
@@ -178,10 +193,12 @@ class CallRecording:
         except IndexError:
             return
         try:
-            if self.span.is_recording():  # what is not sampled is not read either
+            if self._is_read:
                 write()
-                if self._event is not None:
-                    emit_details(self.span, self._event)
+            if self._meter is not None:
+                self._meter.end(self.context)
+            if self._event is not None and self.span.is_recording():
+                emit_details(self.span, self._event)
         except Exception as error:  # noqa: BLE001  readers meet foreign objects
             guard.fault("reading an answer", error)
         finally:
@@ -203,6 +220,8 @@ class CallRecording:
     # --- writing -------------------------------------------------------------------------------------------
 
     def _write_error(self, error: BaseException) -> None:
+        if self._meter is not None:
+            self._meter.error_type = type_name(error)
         try:
             self._write_folded(is_whole=False)
             read_error = self._reader.read_error
@@ -220,6 +239,8 @@ class CallRecording:
             self.span.set_attribute(semconv.STREAM_INCOMPLETE, True)
 
     def _write(self, response: Response) -> None:
+        if self._meter is not None:
+            self._meter.note(response)
         self.span.set_attributes(_response_attributes(response))
         if response.error_type:
             self.span.set_attribute(semconv.ERROR_TYPE, response.error_type)
