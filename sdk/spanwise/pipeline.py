@@ -26,6 +26,7 @@ from spanwise.content import ContentTable, to_text
 from spanwise.delivery import Delivery
 from spanwise.encode import Encoder
 from spanwise.processor import SCOPE_PREFIX, SpanProcessor, SpanSelection
+from spanwise.provider import OwnTracerProvider
 from spanwise.resource import named_in_code, new_resource
 from spanwise.sender import Sender
 from spanwise.worker import Worker
@@ -43,8 +44,9 @@ EXIT_LIMIT_S = 30.0
 """Seconds that the process may take to exit while batches are being acknowledged."""
 LAST_WORD_S = 0.25
 
-_processors: "weakref.WeakKeyDictionary[object, SpanProcessor]" = weakref.WeakKeyDictionary()
-"""The processor that a provider has been given, so that it is given one only."""
+_processors: "list[tuple[weakref.ReferenceType[object], SpanProcessor]]" = []
+"""The processor that a provider has been given, so that it is given one only. A list, because a provider
+may have no hash (Logfire's)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -223,14 +225,16 @@ class Pipeline:
     def _provide(self) -> TracerProvider:
         """Returns our own provider, made at the first call. It never exports on its own at exit: we do."""
         if self._own_provider is None:
-            self._own_provider = TracerProvider(resource=new_resource(self._config), shutdown_on_exit=False)
+            self._own_provider = OwnTracerProvider(new_resource(self._config))
         return self._own_provider
 
     def _attach(self, provider: object) -> None:
-        processor = _processors.get(provider)
+        processor = next((found for known, found in _processors if known() is provider), None)
         if processor is None:
-            processor = _processors[provider] = SpanProcessor()
+            processor = SpanProcessor()
             provider.add_span_processor(processor)  # type: ignore[attr-defined]
+            _processors[:] = [each for each in _processors if each[0]() is not None]
+            _processors.append((weakref.ref(provider), processor))
         processor.selection = self._selection
         processor.flush = self.flush
         if processor not in self._attached:

@@ -110,7 +110,7 @@ def test_without_a_provider_ours_is_global_from_the_first_span_on(sink: Any, run
         endpoint=sink.url,
         environment={"OTEL_SERVICE_NAME": "shop", "OTEL_RESOURCE_ATTRIBUTES": "team=search,service.name=no"},
     )
-    assert (done.out, done.lines) == ("ProxyTracerProvider\nTracerProvider\n", [])
+    assert (done.out, done.lines) == ("ProxyTracerProvider\nOwnTracerProvider\n", [])
     assert sink.names == ["chat", "first", "plan"]
     resource = sink.spans[0]["resource"]
     assert (resource["service.name"], resource["team"]) == ("shop", "search")
