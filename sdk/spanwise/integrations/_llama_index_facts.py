@@ -27,12 +27,24 @@ _PROVIDERS = {
     "openrouter": semconv.PROVIDER_OPENROUTER,
     "together": semconv.PROVIDER_TOGETHER,
 }
-_FAMILIES = ("azure", "openai", "anthropic", "bedrock", "gemini", "googlegenai", "vertex", "mistralai", "cohere")
+_FAMILIES = (
+    "azure",
+    "openai",
+    "anthropic",
+    "bedrock",
+    "gemini",
+    "googlegenai",
+    "vertex",
+    "mistralai",
+    "cohere",
+)
 
 
 def kinds_of(instance: Any) -> frozenset[str]:
     """Returns the names of an object's classes."""
-    return frozenset(kind.__name__ for kind in type(instance).__mro__) if instance is not None else frozenset()
+    return (
+        frozenset(kind.__name__ for kind in type(instance).__mro__) if instance is not None else frozenset()
+    )
 
 
 def provider_of(instance: Any) -> str:

@@ -11,6 +11,7 @@ _CHAT = ("chat", "achat", "stream_chat", "astream_chat")
 _COMPLETE = ("complete", "acomplete", "stream_complete", "astream_complete")
 _EMBED_ONE = ("get_query_embedding", "aget_query_embedding", "get_text_embedding", "aget_text_embedding")
 _EMBED_MANY = ("get_text_embedding_batch", "aget_text_embedding_batch")
+_POSTPROCESS = ("postprocess_nodes", "apostprocess_nodes")
 _OWN_PACKAGES = ("llama_index", "workflows")
 
 
@@ -68,7 +69,7 @@ def _component(owner: str, method: str, instance: Any, kinds: frozenset[str]) ->
         return Kind(semconv.OP_INVOKE_WORKFLOW, owner, "chat engine")
     if kinds & {"BaseSynthesizer"} and method in ("synthesize", "asynthesize"):
         return Kind(semconv.OP_TASK, owner, "synthesizer")
-    if kinds & {"BaseNodePostprocessor"} and method in ("postprocess_nodes", "apostprocess_nodes"):
+    if kinds & {"BaseNodePostprocessor"} and method.lstrip("_") in _POSTPROCESS:
         return Kind(semconv.OP_TASK, owner, "reranker" if "rerank" in owner.lower() else "postprocessor")
     if kinds & {"BaseTool", "AsyncBaseTool"} and method in ("call", "acall", "__call__"):
         return Kind(semconv.OP_EXECUTE_TOOL, _tool_name(instance) or owner)
@@ -83,7 +84,11 @@ def _component(owner: str, method: str, instance: Any, kinds: frozenset[str]) ->
 def _foreign(title: str, instance: Any, owner: str) -> Kind | None:
     """A function or method that the app has decorated itself is worth a span."""
     module = type(instance).__module__ if instance is not None else ""
-    if instance is None or module.partition(".")[0] in _OWN_PACKAGES or title.rpartition(".")[2].startswith("_"):
+    if (
+        instance is None
+        or module.partition(".")[0] in _OWN_PACKAGES
+        or title.rpartition(".")[2].startswith("_")
+    ):
         return None
     return None if _is_component(instance) else Kind(semconv.OP_TASK, title)
 

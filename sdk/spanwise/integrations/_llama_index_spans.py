@@ -57,10 +57,13 @@ def _guarded(method: F) -> F:
 class Node:
     """One live span of the dispatcher; ``step`` and ``model`` are ``None`` where it makes none of its own."""
 
-    __slots__ = ("arguments", "context", "is_open", "model", "parent", "step", "token")
+    __slots__ = ("arguments", "context", "instance", "is_open", "model", "parent", "step", "token")
 
-    def __init__(self, parent: "Node | None", context: Context, arguments: Mapping[str, Any]) -> None:
+    def __init__(
+        self, parent: "Node | None", context: Context, arguments: Mapping[str, Any], instance: Any
+    ) -> None:
         self.parent = parent
+        self.instance = instance
         self.arguments = arguments
         self.step: Step | None = None
         self.model: ModelRun | None = None
@@ -106,14 +109,14 @@ class Spans:
             return
         if not runtime.config.isolated and self._peers.are_tracing(context) and has_provider():
             return
-        node = Node(parent, context, fields(getattr(arguments, "arguments", None)))
+        node = Node(parent, context, fields(getattr(arguments, "arguments", None)), instance)
         kind = kind_of(span_id, instance, tags)
         if kind is not None:
             below = facts.tags_of(tags)
             inside = with_attributes(context, below) if below else context
             if kind.is_model:
                 self._enter_model(node, kind, instance, inside, runtime)
-            else:
+            elif not _is_step_of_parent(node, kind):
                 _enter_step(node, kind, instance, inside)
         self._nodes[span_id] = node
         if len(self._nodes) > _MAX_LIVE:
@@ -211,8 +214,7 @@ class Spans:
 
 
 def _is_told_outside(node: Node, kind: Kind) -> bool:
-    """Tells whether a model's method is called by another one of the same model call: ``chat`` by way of
-    ``complete``, ``achat`` by way of ``chat``."""
+    """Tells whether a model's method is called by another one of the same call: ``achat`` calls ``chat``."""
     if kind.operation in semconv.INFERENCE_OPERATIONS and running_stream() is not None:
         return True
     above = node.parent
@@ -221,6 +223,16 @@ def _is_told_outside(node: Node, kind: Kind) -> bool:
             return True
         above = above.parent
     return False
+
+
+def _is_step_of_parent(node: Node, kind: Kind) -> bool:
+    """Tells whether a method is called by another one of the same step: ``acall`` by way of ``call``."""
+    above = node.parent
+    while above is not None and above.step is None:
+        above = above.parent
+    if above is None or above.step is None or node.instance is None:
+        return False
+    return above.instance is node.instance and above.step.operation == kind.operation
 
 
 def _enter_step(node: Node, kind: Kind, instance: Any, inside: Context) -> None:
@@ -268,7 +280,9 @@ def _input_of(kind: Kind, arguments: Mapping[str, Any]) -> Any:
     positional = items(arguments.get("args"))
     if kind.operation == semconv.OP_EXECUTE_TOOL:
         return {**given, **({"args": list(positional)} if positional else {})}
-    query = next((given[key] for key in ("str_or_query_bundle", "query", "query_bundle") if key in given), None)
+    query = next(
+        (given[key] for key in ("str_or_query_bundle", "query", "query_bundle") if key in given), None
+    )
     if query is not None:
         return facts.shaped(query)
     if kind.kind == "step" and "ev" in given:
@@ -277,8 +291,7 @@ def _input_of(kind: Kind, arguments: Mapping[str, Any]) -> Any:
 
 
 def _follow(result: Any, context: Context) -> None:
-    """Lets a streamed answer run in the context of the step that made it: its model is asked only when the
-    app reads it."""
+    """Lets a streamed answer run in its step's context: the model is asked only when the app reads it."""
     stream = fields(result).get("response_gen")
     if type(stream) is types.GeneratorType and stream.gi_code is not steps.__code__:
         result.response_gen = steps(stream, None, context)

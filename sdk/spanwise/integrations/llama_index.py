@@ -75,6 +75,6 @@ INTEGRATION = Integration(
         semconv.OP_RETRIEVAL,
         semconv.OP_EXECUTE_TOOL,
     ),
-    captures="queries and answers, retrieved nodes with scores, prompt template and variables, messages, tool "
-    "calls, usage, agent and workflow steps, instrument_tags",
+    captures="queries and answers, retrieved nodes with scores, prompt template and variables, messages, "
+    "tool calls, usage, agent and workflow steps, instrument_tags",
 )
