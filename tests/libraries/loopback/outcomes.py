@@ -9,7 +9,7 @@ import asyncio
 import gc
 import inspect
 import json
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 from cassettes import made_up
@@ -39,7 +39,7 @@ class Outcomes:
     text: str
     expected: dict[str, Any]
     """``summary`` of the span of either."""
-    refusal: Any = {"error": {"message": "No such model", "code": "gone", "type": "invalid"}}
+    refusal: ClassVar[Any] = {"error": {"message": "No such model", "code": "gone", "type": "invalid"}}
     refused: str | tuple[str, ...]
     """Name of what the client raises at a refusal."""
     unreachable: str | tuple[str, ...]

@@ -42,8 +42,9 @@ class TestMistral(Outcomes):
         return chunk.data.choices[0].delta.content or ""
 
     def close(self, stream: Any) -> Any:
-        closed = getattr(stream, "close", None)
-        return closed() if closed else stream.response.aclose()
+        if hasattr(stream, "close"):
+            return stream.close()
+        return stream.response.aclose() if hasattr(stream, "__anext__") else stream.response.close()
 
     async def end(self, client: Any) -> None:
         configuration = client.sdk_configuration

@@ -82,7 +82,13 @@ ANSWER = {
     "object": "chat.completion",
     "model": "code-1",
     "created": 1,
-    "choices": [{"index": 0, "message": {"role": "assistant", "content": "  return 1"}, "finish_reason": "model_length"}],
+    "choices": [
+        {
+            "index": 0,
+            "message": {"role": "assistant", "content": "  return 1"},
+            "finish_reason": "model_length",
+        }
+    ],
     "usage": {"prompt_tokens": 4, "completion_tokens": 3, "total_tokens": 7, "num_cached_tokens": 2},
 }
 
@@ -98,7 +104,10 @@ def test_fill_in_the_middle_and_agents(loopback: Loopback, memory: SpanMemory) -
         {"type": "text", "content": "def f():"},
         {"type": "suffix", "content": "# end"},
     ]
-    assert (fim["attributes"]["gen_ai.request.seed"], fim["attributes"]["gen_ai.request.max_tokens"]) == (5, 9)
+    assert (fim["attributes"]["gen_ai.request.seed"], fim["attributes"]["gen_ai.request.max_tokens"]) == (
+        5,
+        9,
+    )
     assert (fim["finish_reasons"], fim["cached_input_tokens"]) == (["length"], 2)
     assert (agent["operation"], agent["attributes"]["gen_ai.agent.id"]) == ("chat", "ag_1")
     assert agent["output_messages"][0]["parts"] == [{"type": "text", "content": "  return 1"}]
@@ -108,11 +117,23 @@ USAGE = {"prompt_tokens": 9, "completion_tokens": 5, "total_tokens": 14}
 OUTPUTS = [
     {"type": "tool.execution", "id": "t1", "name": "web_search", "arguments": '{"q": "Bern"}'},
     {"type": "message.output", "id": "m1", "model": "large-1", "role": "assistant", "content": "Let me ask."},
-    {"type": "function.call", "id": "f1", "name": "weather", "tool_call_id": "c1", "arguments": '{"city": "Bern"}'},
+    {
+        "type": "function.call",
+        "id": "f1",
+        "name": "weather",
+        "tool_call_id": "c1",
+        "arguments": '{"city": "Bern"}',
+    },
 ]
 EVENTS = [
     {"type": "conversation.response.started", "conversation_id": "conv_1"},
-    {"type": "tool.execution.started", "output_index": 0, "id": "t1", "name": "web_search", "arguments": '{"q": "Bern"}'},
+    {
+        "type": "tool.execution.started",
+        "output_index": 0,
+        "id": "t1",
+        "name": "web_search",
+        "arguments": '{"q": "Bern"}',
+    },
     {"type": "tool.execution.done", "output_index": 0, "id": "t1", "name": "web_search"},
     *(
         {
@@ -141,7 +162,12 @@ EVENTS = [
 
 
 def test_conversations_read_alike_in_both_forms(loopback: Loopback, memory: SpanMemory) -> None:
-    answer = {"object": "conversation.response", "conversation_id": "conv_1", "outputs": OUTPUTS, "usage": USAGE}
+    answer = {
+        "object": "conversation.response",
+        "conversation_id": "conv_1",
+        "outputs": OUTPUTS,
+        "usage": USAGE,
+    }
     plain = made_up("conv", "/v1/conversations", answer)
     body = "".join(f"event: {event['type']}\ndata: {json.dumps(event)}\n\n" for event in EVENTS).encode()
     stream = made_up("conv-s", "/v1/conversations", body, headers={"content-type": "text/event-stream"})
@@ -168,13 +194,20 @@ def test_conversations_read_alike_in_both_forms(loopback: Loopback, memory: Span
 
 
 def test_a_conversation_goes_on_with_a_result(loopback: Loopback, memory: SpanMemory) -> None:
-    answer = {"object": "conversation.response", "conversation_id": "conv_1", "outputs": OUTPUTS[1:2], "usage": USAGE}
+    answer = {
+        "object": "conversation.response",
+        "conversation_id": "conv_1",
+        "outputs": OUTPUTS[1:2],
+        "usage": USAGE,
+    }
     url = loopback.put(made_up("more", "/v1/conversations/conv_1", answer))
     result = {"type": "function.result", "tool_call_id": "c1", "result": "21"}
     client_at(url).beta.conversations.append(conversation_id="conv_1", inputs=[result])
     (span,) = memory.take()
     assert span["attributes"]["gen_ai.conversation.id"] == "conv_1"
-    assert span["input_messages"][0]["parts"] == [{"type": "tool_call_response", "id": "c1", "response": "21"}]
+    assert span["input_messages"][0]["parts"] == [
+        {"type": "tool_call_response", "id": "c1", "response": "21"}
+    ]
     assert span["finish_reasons"] == ["stop"]
 
 
@@ -186,10 +219,8 @@ def test_one_span_where_the_client_traces_itself(
     provider.add_span_processor(SimpleSpanProcessor(exporter))
     monkeypatch.setattr(trace, "get_tracer_provider", lambda: provider)
     url = loopback.put(made_up("own", "/v1/chat/completions", ANSWER | {"model": "m-1"}))
-    client = client_at(url)
-    if hasattr(client, "telemetry"):  # since 3.0 it has to be asked
-        pass
-    client.chat.complete(model="m", messages=[{"role": "user", "content": "Hi"}])
+    monkeypatch.setenv("MISTRAL_SDK_TELEMETRY", "global")  # since 3.0 the client has to be asked
+    client_at(url).chat.complete(model="m", messages=[{"role": "user", "content": "Hi"}])
     assert len(memory.take()) == 1
     assert exporter.get_finished_spans() == ()
 
