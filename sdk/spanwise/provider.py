@@ -6,6 +6,8 @@ import threading
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import TracerProvider
 
+from spanwise.sampling import sampler_from_env
+
 
 class OwnTracerProvider(TracerProvider):
     """OpenTelemetry's provider, which never exports on its own at exit (we do) and forks safely under gevent.
@@ -15,7 +17,7 @@ class OwnTracerProvider(TracerProvider):
     """
 
     def __init__(self, resource: Resource) -> None:
-        super().__init__(resource=resource, shutdown_on_exit=False)
+        super().__init__(sampler=sampler_from_env(), resource=resource, shutdown_on_exit=False)
 
     def _handle_fork(self) -> None:
         """Runs in every forked child, also in one that is about to start another program.

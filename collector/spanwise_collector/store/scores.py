@@ -55,7 +55,9 @@ def read_scores(engine: Engine, project_id: str, where: ScoreFilter, *, limit: i
 
 def _score(*row: Any) -> Score:
     *plain, attributes, received_ns = row
-    return Score(*plain, values.decode_map(attributes), received_ns)
+    score = Score(*plain)
+    score.attributes, score.received_ns = values.decode_map(attributes), received_ns
+    return score
 
 
 def _conditions_of(where: ScoreFilter) -> tuple[str, dict[str, Any]]:
