@@ -14,13 +14,12 @@ from opentelemetry.context import Context
 from spanwise import guard, semconv
 from spanwise.ambient import attributes_of, with_attributes
 from spanwise.integrations import _langchain_facts as facts
-from spanwise.integrations._langchain_messages import message_of, response_of, shaped, system_and_rest
+from spanwise.integrations._langchain_messages import document_of, reader_of, shaped
 from spanwise.integrations._langchain_runs import Run, Runs
 from spanwise.integrations._langchain_scope import GRAPH, MODEL, RETRIEVER, TOOL, Scope, scope
 from spanwise.integrations._model_run import ModelRun
 from spanwise.integrations._peers import Peers
 from spanwise.integrations._stainless_fields import as_count, as_text, fields, items
-from spanwise.operation import Response
 from spanwise.prompts import with_prompt
 from spanwise.runtime import Runtime, current
 from spanwise.steps import Step
@@ -193,7 +192,7 @@ class Handler:
         if run is None:
             return
         if run.step is not None and run.step.wants_content:
-            run.step.set_output([_document(each) for each in items(documents)])
+            run.step.set_output([document_of(each) for each in items(documents)])
         run.end()
 
     @_guarded
@@ -290,7 +289,7 @@ class Handler:
         request = facts.model_request(operation, serialized, more.get("name"), params, metadata)
         request.attributes.update(_all_tags(own, context))
         run = Run(run_id, parent, inside)
-        run.hold_model(ModelRun(runtime, request, inside, _reader_of(told, params)))
+        run.hold_model(ModelRun(runtime, request, inside, reader_of(told, params)))
         if entry is not None:
             entry.enter(run)
         self._runs.add(run)
@@ -373,38 +372,3 @@ def _top_k(own: Scope | None) -> int | None:
     instance = own.instance
     told = as_count(fields(getattr(instance, "search_kwargs", None)).get("k"))
     return told if told is not None else as_count(getattr(instance, "k", None))
-
-
-def _document(value: Any) -> Any:
-    """Returns a document with the score that retrievers leave in its metadata."""
-    held = fields(value)
-    metadata = fields(held.get("metadata"))
-    scored = ((name, metadata.get(name)) for name in ("score", "relevance_score", "_score", "similarity"))
-    score = next((told for _, told in scored if isinstance(told, (int, float))), None)
-    if "page_content" not in held:
-        return value
-    document = {"id": held.get("id"), "content": held["page_content"], "metadata": metadata, "score": score}
-    return {key: kept for key, kept in document.items() if kept is not None and kept != {}}
-
-
-def _reader_of(told: Any, params: Mapping[str, Any]) -> Callable[[Any, bool], Response]:
-    """Returns what reads a model's answer, with what it was asked: both are content."""
-
-    def read(result: Any, wants_content: bool) -> Response:
-        response = response_of(result, wants_content) if result is not None else Response()
-        if wants_content:
-            system, rest = system_and_rest([message_of(each) for each in told] if _are_texts(told) else told)
-            tools = [dict(fields(each)) for each in items(params.get("tools"))]
-            own = (
-                (semconv.SYSTEM_INSTRUCTIONS, system),
-                (semconv.INPUT_MESSAGES, rest),
-                (semconv.TOOL_DEFINITIONS, tools),
-            )
-            response.content.update({key: value for key, value in own if value})
-        return response
-
-    return read
-
-
-def _are_texts(told: Any) -> bool:
-    return any(isinstance(each, str) for each in told)

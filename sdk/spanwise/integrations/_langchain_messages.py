@@ -6,7 +6,7 @@ may fail. A block that is not known travels as it is.
 Source: langchain-core ``messages`` and ``outputs`` (1.x and 0.3).
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from spanwise import messages as parts
@@ -92,6 +92,37 @@ def response_of(result: Any, wants_content: bool) -> Response:
     if wants_content:
         response.output_messages = [_answer(each) for each in candidates]
     return response
+
+
+def reader_of(told: Any, params: Mapping[str, Any]) -> Callable[[Any, bool], Response]:
+    """Returns what reads a model's answer, with what it was asked: both are content."""
+
+    def read(result: Any, wants_content: bool) -> Response:
+        response = response_of(result, wants_content) if result is not None else Response()
+        if wants_content:
+            system, rest = system_and_rest([message_of(each) for each in told] if _are_texts(told) else told)
+            tools = [dict(fields(each)) for each in items(params.get("tools"))]
+            own = (
+                (semconv.SYSTEM_INSTRUCTIONS, system),
+                (semconv.INPUT_MESSAGES, rest),
+                (semconv.TOOL_DEFINITIONS, tools),
+            )
+            response.content.update({key: value for key, value in own if value})
+        return response
+
+    return read
+
+
+def document_of(value: Any) -> Any:
+    """Returns a document with the score that retrievers leave in its metadata."""
+    held = fields(value)
+    metadata = fields(held.get("metadata"))
+    scored = ((name, metadata.get(name)) for name in ("score", "relevance_score", "_score", "similarity"))
+    score = next((told for _, told in scored if isinstance(told, (int, float))), None)
+    if "page_content" not in held:
+        return value
+    document = {"id": held.get("id"), "content": held["page_content"], "metadata": metadata, "score": score}
+    return {key: kept for key, kept in document.items() if kept is not None and kept != {}}
 
 
 def usage_of(usage: Any) -> Usage | None:
@@ -239,3 +270,7 @@ def _first_text(held: Mapping[str, Any], names: tuple[str, ...]) -> str | None:
         if value:
             return value
     return None
+
+
+def _are_texts(told: Any) -> bool:
+    return any(isinstance(each, str) for each in told)
