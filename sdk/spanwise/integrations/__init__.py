@@ -19,8 +19,15 @@ from typing import TYPE_CHECKING, Any
 
 from spanwise import guard
 from spanwise.integrations._index import LIBRARIES
-from spanwise.integrations._patch import Patch, apply, installed_version, is_within, when_imported
-from spanwise.integrations._peers import Peers
+from spanwise.integrations._patch import (
+    Patch,
+    apply,
+    installed_version,
+    is_within,
+    shadows_of,
+    when_imported,
+)
+from spanwise.integrations._peers import Peers, when_one_is_switched
 
 if TYPE_CHECKING:
     from spanwise.integrations._declaration import Integration, Target
@@ -73,6 +80,8 @@ class _Installation:
     """Modules with an import hook of ours that has not fired: hooks cannot be taken back."""
     patches: dict[str, Patch] = field(default_factory=dict)
     missing: set[str] = field(default_factory=set)
+    shadows: dict[type, Patch] = field(default_factory=dict)
+    """Patches of subclasses that others gave a method of the same name."""
     unlisten: Callable[[], None] | None = None
     """Undoes the listening; ``None`` while nothing is listened to."""
 
@@ -90,6 +99,7 @@ class _Installation:
 
 _lock = threading.RLock()
 _installations: dict[str, _Installation] = {}
+_is_following_peers = False
 
 
 def names() -> list[str]:
@@ -122,6 +132,7 @@ def instrument(*wanted: str, is_needed: bool = True) -> None:
         if name not in known:
             raise ValueError(f"unknown integration {name!r}; there are {', '.join(sorted(known))}")
     with _lock:
+        _follow_peers()
         for name in wanted or sorted(known):
             _install(known[name], is_named=is_needed and name in wanted)
 
@@ -277,6 +288,54 @@ def _patch_module(item: _Installation, module_name: str, module: Any) -> None:
                 _patch_target(item, target, module, path)
         if item.patches:
             item.state, item.detail = PATCHED, ""
+        _cover_shadows(item)
+
+
+def _follow_peers() -> None:
+    """Watches other instrumentors being switched on and off: some hide our patches, or leave them hidden."""
+    global _is_following_peers
+    if not _is_following_peers:
+        _is_following_peers = True
+        hook = functools.partial(when_one_is_switched, refresh=_refresh)
+        when_imported("opentelemetry.instrumentation.instrumentor", hook)
+
+
+def _refresh() -> None:
+    try:
+        with _lock:
+            for item in _installations.values():
+                if item.is_active and item.patches:
+                    _cover_shadows(item)
+    except Exception as error:  # noqa: BLE001  the other instrumentor's caller must not notice
+        guard.fault("looking for patches of others", error)
+
+
+def _cover_shadows(item: _Installation) -> None:
+    """Keeps our patches reachable where others set a method of the same name on a subclass.
+
+    OpenInference and Logfire wrap ``OpenAI.request``, which hides the method of the base class; switched off,
+    they leave the original function there, which hides it for good.
+    """
+    from spanwise.integrations._engine import wrapper_for
+
+    for target in item.integration.targets:
+        patch = item.patches.get(target.path)
+        for kind in shadows_of(patch) if patch is not None else ():
+            found = vars(kind)[patch.attribute]
+            if found is patch.original:
+                delattr(kind, patch.attribute)
+                item.shadows.pop(kind, None)
+            elif kind not in item.shadows and found is not patch.wrapper and _is_foreign(found, kind):
+                wrapper = wrapper_for(item.integration, target, lambda: item.is_active)
+                item.shadows[kind] = apply(kind, patch.attribute, wrapper)
+
+
+def _is_foreign(found: Any, kind: type) -> bool:
+    """Tells whether an attribute of a class was put there by code of another package."""
+    return (
+        getattr(found, "__wrapped__", None) is not None
+        or getattr(found, "__module__", None) != kind.__module__
+    )
 
 
 def _listen_in(item: _Installation, module: Any) -> None:
@@ -317,6 +376,9 @@ def _remove(item: _Installation) -> None:
             unlisten()
         except Exception as error:  # noqa: BLE001  the library's own registry is called in here
             guard.fault(f"no longer listening to {item.integration.name}", error)
+    for kind, shadow in list(item.shadows.items()):
+        shadow.remove()
+        del item.shadows[kind]
     for path, patch in list(item.patches.items()):
         if patch.remove():
             del item.patches[path]

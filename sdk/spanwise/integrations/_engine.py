@@ -108,7 +108,7 @@ class _Beginning:
         if is_suppressed(parent):
             return None
         try:
-            if not runtime.config.isolated and self._peers.are_tracing():
+            if not runtime.config.isolated and self._peers.are_tracing(parent):
                 if has_provider():
                     stand_down(parent)
                     return None

@@ -53,6 +53,19 @@ def apply(module: Any, path: str, wrapper: Wrapper) -> Patch:
     return Patch(owner, attribute, original, wrapped)
 
 
+def shadows_of(patch: Patch) -> list[Any]:
+    """Returns the subclasses that have the patched method as an attribute of their own, hiding the patch."""
+    if not isinstance(patch.owner, type):
+        return []
+    found, waiting = [], list(patch.owner.__subclasses__())
+    while waiting:
+        kind = waiting.pop()
+        waiting += kind.__subclasses__()
+        if patch.attribute in vars(kind):
+            found.append(kind)
+    return found
+
+
 def when_imported(module: str, hook: Callable[[Any], None]) -> None:
     """Calls ``hook`` with the module: now when it is imported already, else as soon as it is."""
     if module in sys.modules:

@@ -241,3 +241,85 @@ def test_every_listed_name_exists():
 
     assert sorted(spanwise.__all__) == spanwise.__all__
     assert not set(spanwise.__all__) & set(dir(builtins))
+
+
+def scope_span(provider, scope, **attributes):
+    return provider.get_tracer(scope).start_span("outer", attributes=attributes)
+
+
+@pytest.mark.usefixtures("provider")
+@pytest.mark.parametrize(
+    ("scope", "attributes", "is_left"),
+    [
+        ("opentelemetry.instrumentation.openai.v1", {"gen_ai.request.model": "m"}, True),
+        ("openinference.instrumentation.langchain", {"openinference.span.kind": "LLM"}, True),
+        ("openinference.instrumentation.langchain", {"openinference.span.kind": "CHAIN"}, False),
+        ("opentelemetry.instrumentation.httpx", {"http.request.method": "GET"}, False),
+        ("the.app", {"gen_ai.request.model": "m"}, False),
+    ],
+)
+def test_a_call_inside_anothers_open_span_of_it_is_left_to_that(
+    registry, library, pipeline, scope, attributes, is_left
+):
+    """An instrumentor that says it is off, but whose patches stayed."""
+    integrations.instrument()
+    span = scope_span(TracerProvider(), scope, **attributes)
+    with trace.use_span(span, end_on_exit=True):
+        library.Client().ask("a.")
+    assert len(pipeline.spans) == (0 if is_left else 1)
+    library.Client().ask("b.")
+    assert len(pipeline.spans) == (1 if is_left else 2)
+
+
+def test_a_method_that_another_put_on_a_subclass_does_not_hide_ours(registry, library, pipeline):
+    """OpenInference wraps the inherited method on the subclass, and later puts the original there."""
+    from opentelemetry.instrumentation.instrumentor import BaseInstrumentor
+
+    class Child(library.Client):
+        pass
+
+    class Other(BaseInstrumentor):
+        def instrumentation_dependencies(self):
+            return ()
+
+        def _instrument(self, **kwargs):
+            self.before = before = Child.ask
+
+            def wrapped(self, *args, **kwargs):
+                return before(self, *args, **kwargs)
+
+            wrapped.__wrapped__ = before
+            Child.ask = wrapped
+
+        def _uninstrument(self, **kwargs):
+            Child.ask = self.before
+
+    other = Other()
+    other.instrument(skip_dep_check=True)
+    integrations.instrument()
+    Child().ask("a.")
+    assert len(pipeline.spans) == 1, "covered on the subclass, too"
+    other.uninstrument()
+    assert "ask" not in vars(Child)
+    Child().ask("b.")
+    assert len(pipeline.spans) == 2
+    other.instrument(skip_dep_check=True)
+    Child().ask("c.")
+    assert len(pipeline.spans) == 3
+    other.uninstrument()
+    Child().ask("d.")
+    assert len(pipeline.spans) == 4
+    integrations.uninstrument()
+    Child().ask("e.")
+    assert len(pipeline.spans) == 4
+
+
+def test_logfires_mark_on_a_client_is_known(registry, library, pipeline, monkeypatch):
+    monkeypatch.setattr(trace, "get_tracer_provider", TracerProvider)
+    monkeypatch.setitem(sys.modules, "logfire", types.ModuleType("logfire"))
+    monkeypatch.setitem(sys.modules, "toy", library)
+    monkeypatch.setattr(library, "OpenAI", library.Client, raising=False)
+    monkeypatch.setattr(library.Client, "_is_instrumented_by_logfire", True, raising=False)
+    integrations.instrument()
+    library.Client().ask("a.")
+    assert pipeline.spans == []
