@@ -131,9 +131,8 @@ class Config:
         """
         known = {f.name for f in fields(cls)} - {"is_endpoint_default"}
         if unknown := sorted(overrides.keys() - known):
-            raise TypeError(
-                f"instrument() has no argument {unknown[0]!r}; it takes {', '.join(sorted(known))}"
-            )
+            takes = ", ".join(sorted(known | {"api_key", "environment"}))
+            raise TypeError(f"instrument() has no argument {unknown[0]!r}; it takes {takes}")
         values = _environment()
         values.update({name: value for name, value in overrides.items() if value is not None})
         if endpoint is not None:

@@ -110,3 +110,8 @@ def test_wrong_arguments_say_what_would_work(arguments, error, words):
 def test_a_disabled_sdk_is_disabled(monkeypatch):
     monkeypatch.setenv("OTEL_SDK_DISABLED", "TRUE")
     assert Config.from_env().disabled
+
+
+def test_an_argument_that_does_not_exist_is_named_with_all_that_do() -> None:
+    with pytest.raises(TypeError, match="no argument 'nosuch'; it takes api_key, .*environment.*timeout_s"):
+        Config.from_env(nosuch=1)
