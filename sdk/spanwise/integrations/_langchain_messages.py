@@ -143,11 +143,23 @@ def usage_of(usage: Any) -> Usage | None:
 
 
 def _usage_of(candidates: Any, output: Mapping[str, Any]) -> Usage | None:
+    """Reads the message's own usage; what that lacks (older packages leave subsets out) the provider tells."""
+    usage: Usage | None = None
+    told: Mapping[str, Any] = fields(output.get("token_usage")) or fields(output.get("usage"))
     for each in candidates:
-        usage = usage_of(fields(fields(each).get("message")).get("usage_metadata"))
-        if usage is not None:
-            return usage
-    told = fields(output.get("token_usage")) or fields(output.get("usage"))
+        message = fields(fields(each).get("message"))
+        usage = usage or usage_of(message.get("usage_metadata"))
+        told = told or fields(fields(message.get("response_metadata")).get("token_usage"))
+    further = _provider_usage(told)
+    if usage is None or further is None:
+        return usage or further
+    for name in ("cache_read_input_tokens", "reasoning_output_tokens"):
+        if getattr(usage, name) is None:
+            setattr(usage, name, getattr(further, name))
+    return usage
+
+
+def _provider_usage(told: Mapping[str, Any]) -> Usage | None:
     received = as_count(told.get("prompt_tokens", told.get("input_tokens")))
     made = as_count(told.get("completion_tokens", told.get("output_tokens")))
     if received is None and made is None:

@@ -205,7 +205,7 @@ INTEGRATION = Integration(
     name="langchain",
     module="langchain_core",
     distribution="langchain-core",
-    versions=">=0.3,<2",
+    versions=">=0.3.15,<2",
     listen=listen,
     operations=(
         semconv.OP_INVOKE_WORKFLOW,

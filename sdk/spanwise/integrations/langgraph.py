@@ -44,7 +44,7 @@ INTEGRATION = Integration(
     name="langgraph",
     module="langgraph.pregel",
     distribution="langgraph",
-    versions=">=0.2,<2",
+    versions=">=0.2.60,<2",
     listen=listen,
     operations=(semconv.OP_INVOKE_WORKFLOW, semconv.OP_INVOKE_AGENT, semconv.OP_TASK),
     captures="graphs, agents and nodes by name with their state, interrupts, thread id as conversation",

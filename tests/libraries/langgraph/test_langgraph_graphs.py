@@ -38,6 +38,13 @@ def server() -> Iterator[ModelServer]:
         yield running
 
 
+def compiled(graph: Any, name: str, **settings: Any) -> Any:
+    """Returns the graph under a name; older versions take none when they compile."""
+    app = graph.compile(**settings)
+    app.name = name
+    return app
+
+
 def node(name: str) -> Any:
     def run(state: State) -> Any:
         with spanwise.span(f"in {name}"):
@@ -55,7 +62,7 @@ def fan_out() -> Any:
     graph.add_edge("plan", "right")
     graph.add_edge("left", END)
     graph.add_edge("right", END)
-    return graph.compile(name="fan")
+    return compiled(graph, "fan")
 
 
 async def drain(stream: Any) -> list[Any]:
@@ -98,7 +105,8 @@ def test_an_agent_with_its_model_and_tool(memory: SpanMemory, server: ModelServe
     llm = ChatOpenAI(model="gpt-4o", base_url=server.url, api_key="k", max_retries=0)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # newer versions have moved the function to another package
-        agent = create_react_agent(llm, [add], name="calculator", checkpointer=MemorySaver())
+        agent = create_react_agent(llm, [add], checkpointer=MemorySaver())
+    agent.name = "calculator"
     state = agent.invoke({"messages": [HumanMessage("2+2?")]}, THREAD)
     assert state["messages"][-1].content == TEXT
     lines = outline(memory)
@@ -126,7 +134,7 @@ def test_an_interrupt_is_no_error(memory: SpanMemory) -> None:
     graph.add_node("ask", ask)
     graph.add_edge(START, "ask")
     graph.add_edge("ask", END)
-    app = graph.compile(checkpointer=MemorySaver(), name="asker")
+    app = compiled(graph, "asker", checkpointer=MemorySaver())
     app.invoke({"said": []}, THREAD)
     assert outline(memory) == ["invoke_workflow asker", "  ask"]
     assert named(memory, "ask")["spanwise.step.interrupted"] is True
@@ -143,7 +151,7 @@ def test_a_failing_node_fails_its_graph(memory: SpanMemory) -> None:
     graph = StateGraph(State)
     graph.add_node("explode", explode)
     graph.add_edge(START, "explode")
-    app = graph.compile(name="fragile")
+    app = compiled(graph, "fragile")
     with pytest.raises(ValueError, match="no"):
         app.invoke({"said": []})
     with pytest.raises(ValueError, match="no"):
@@ -182,7 +190,7 @@ def test_a_graph_inside_a_node_is_its_child(memory: SpanMemory) -> None:
     graph = StateGraph(State)
     graph.add_node("call", call)
     graph.add_edge(START, "call")
-    graph.compile(name="outer").invoke({"said": []})
+    compiled(graph, "outer").invoke({"said": []})
     lines = outline(memory)
     assert lines[:4] == ["invoke_workflow outer", "  call", "    invoke_workflow fan", "      plan"]
 
@@ -205,7 +213,7 @@ def test_asynchronous_nodes_run_side_by_side(memory: SpanMemory) -> None:
     for name in ("left", "right"):
         graph.add_node(name, waiting(name))
         graph.add_edge(START, name)
-    asyncio.run(graph.compile(name="pair").ainvoke({"said": []}))
+    asyncio.run(compiled(graph, "pair").ainvoke({"said": []}))
     lines = outline(memory)
     assert sorted(zip(lines[1::2], lines[2::2], strict=True)) == [
         ("  left", "    in left"),
