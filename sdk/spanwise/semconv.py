@@ -54,6 +54,9 @@ PROVIDER_OPENROUTER = "openrouter"
 PROVIDER_TOGETHER = "together_ai"
 PROVIDER_FIREWORKS = "fireworks"
 PROVIDER_OLLAMA = "ollama"
+PROVIDER_VLLM = "vllm"
+PROVIDER_LM_STUDIO = "lm_studio"
+PROVIDER_LLAMA_CPP = "llama_cpp"
 PROVIDER_HUGGINGFACE = "huggingface"
 """Its inference service, and models that run in this process by its libraries."""
 
@@ -118,6 +121,8 @@ RETRIEVAL_DOCUMENTS = "gen_ai.retrieval.documents"
 RETRIEVAL_QUERY_TEXT = "gen_ai.retrieval.query.text"
 EMBEDDINGS_INPUT = "spanwise.embeddings.input"
 """JSON array of the texts that were embedded. OpenTelemetry has no key for them."""
+EMBEDDINGS_VECTORS = "spanwise.embeddings.vectors"
+"""JSON of the vectors in bfloat16, see ``vectors``; only on request."""
 STEP_INPUT = "spanwise.input"
 """JSON of what a workflow, agent or step was called with."""
 STEP_OUTPUT = "spanwise.output"
@@ -140,6 +145,7 @@ CONTENT_KEYS = frozenset(
         RETRIEVAL_DOCUMENTS,
         RETRIEVAL_QUERY_TEXT,
         EMBEDDINGS_INPUT,
+        EMBEDDINGS_VECTORS,
         STEP_INPUT,
         STEP_OUTPUT,
     }
@@ -161,6 +167,15 @@ TOOL_TYPE = "gen_ai.tool.type"
 TOOL_DESCRIPTION = "gen_ai.tool.description"
 DATA_SOURCE_ID = "gen_ai.data_source.id"
 RETRIEVAL_TOP_K = "gen_ai.retrieval.top_k"
+MLFLOW_RUN_ID = "spanwise.mlflow.run.id"
+MLFLOW_RUN_NAME = "spanwise.mlflow.run.name"
+MLFLOW_RUN_URL = "spanwise.mlflow.run.url"
+MLFLOW_EXPERIMENT_ID = "spanwise.mlflow.experiment.id"
+WANDB_RUN_ID = "spanwise.wandb.run.id"
+WANDB_RUN_NAME = "spanwise.wandb.run.name"
+WANDB_RUN_URL = "spanwise.wandb.run.url"
+WANDB_PROJECT = "spanwise.wandb.project"
+WANDB_ENTITY = "spanwise.wandb.entity"
 MODEL_REVISION = "spanwise.model.revision"
 """Commit on the Hugging Face Hub of the model that runs in this process."""
 INFERENCE_PROVIDER = "huggingface.inference_provider"

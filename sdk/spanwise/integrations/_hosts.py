@@ -1,15 +1,18 @@
 """Who answers at an address: the provider behind a client's base URL.
 
 Many services speak OpenAI's protocol under their own name, so the client library does not tell the
-provider; the host does. A host that is not listed (a gateway, a local vLLM or LM Studio) keeps the
+provider; the host does. Of local servers the port may tell, if it is hardly anything else's (Ollama, LM
+Studio), and the answer may, where a server marks it as its own. Whoever stays unknown (a gateway) has the
 library's own provider, as OpenTelemetry asks: the API flavour as the client sees it.
 """
 
+import re
 from functools import lru_cache
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
 from spanwise import semconv
+from spanwise.operation import Response
 
 _BY_DOMAIN = {
     "openai.com": semconv.PROVIDER_OPENAI,
@@ -39,6 +42,13 @@ _BY_DOMAIN = {
     "ml.cloud.ibm.com": semconv.PROVIDER_WATSONX,
 }
 _OLLAMA_PORT = 11434
+_LM_STUDIO_PORT = 1234
+_LOCAL_HOSTS = ("localhost", "127.0.0.1", "::1", "0.0.0.0", "host.docker.internal")  # noqa: S104
+_OLLAMA_FINGERPRINT = "fp_ollama"
+_LLAMA_CPP_FINGERPRINT = re.compile(r"b\d+-[0-9a-f]{7,}")
+"""Its build number and commit."""
+_VLLM_ID = re.compile(r"(?:chat|chatcmpl|cmpl)-[0-9a-f]{32}")
+"""A UUID without hyphens; OpenAI's ids are of letters of both cases, other servers' have hyphens or none."""
 _SCHEME_PORTS = {"http": 80, "https": 443, "ws": 80, "wss": 443}
 
 
@@ -95,4 +105,22 @@ def _provider(host: str, port: int | None, path: str) -> str | None:
         known = _BY_DOMAIN.get(".".join(labels[start:]))
         if known:
             return known
+    if port == _LM_STUDIO_PORT and host in _LOCAL_HOSTS:
+        return semconv.PROVIDER_LM_STUDIO
     return semconv.PROVIDER_OLLAMA if port == _OLLAMA_PORT else None
+
+
+def provider_told_by(response: Response) -> str | None:
+    """Returns the server that marked an answer in OpenAI's format as its own.
+
+    Only for addresses that say nothing: behind a known host, the host is the provider.
+    """
+    fingerprint = response.attributes.get(semconv.OPENAI_RESPONSE_SYSTEM_FINGERPRINT)
+    if isinstance(fingerprint, str):
+        if fingerprint == _OLLAMA_FINGERPRINT:
+            return semconv.PROVIDER_OLLAMA
+        if _LLAMA_CPP_FINGERPRINT.fullmatch(fingerprint):
+            return semconv.PROVIDER_LLAMA_CPP
+        if fingerprint == response.model:
+            return semconv.PROVIDER_LM_STUDIO
+    return semconv.PROVIDER_VLLM if response.id and _VLLM_ID.fullmatch(response.id) else None

@@ -11,11 +11,11 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
-from spanwise import guard
+from spanwise import guard, semconv
 from spanwise.integrations._declaration import Call, Reader, Target
-from spanwise.integrations._hosts import server_of
+from spanwise.integrations._hosts import provider_told_by, server_of
 from spanwise.integrations._stainless_body import BodyFold
 from spanwise.integrations._stainless_fields import as_count, fields, loaded
 from spanwise.operation import Request, Response
@@ -46,11 +46,21 @@ class Endpoint:
     new_fold: Callable[[bool], Fold]
 
 
+class _Found(NamedTuple):
+    """The endpoint of a call."""
+
+    endpoint: Endpoint
+    named: dict[str, str]
+    """What the path's named groups matched."""
+    is_unnamed: bool = False
+    """True where only the answer may tell which server speaks OpenAI's protocol."""
+
+
 @dataclass(slots=True)
 class _State:
     """A fold, and the bytes it was fed with where the application reads the body itself."""
 
-    endpoint: Endpoint
+    found: _Found
     wants_content: bool
     fold: Fold
     body: BodyFold | None = None
@@ -66,7 +76,7 @@ class _Readers:
     endpoints: Sequence[Endpoint]
     provider_of: Callable[[Any], str]
     """The provider of a client whose address does not tell it."""
-    find: Callable[[str, str], tuple[Endpoint, dict[str, str]] | None]
+    find: Callable[[str, str], _Found | None]
 
     def accepts(self, call: Call) -> bool:
         options = request_options(call)
@@ -74,28 +84,32 @@ class _Readers:
         return call.memo is not None
 
     def read_request(self, call: Call) -> Request:
-        endpoint, named = self._endpoint(call)
+        found = self._found(call)
         body = body_of(call)
-        request = endpoint.read_request({**body, **named} if named else body, call.wants_content)
+        sent = {**body, **found.named} if found.named else body
+        request = found.endpoint.read_request(sent, call.wants_content)
         server = server_of(call.instance.base_url)
         request.provider = server.provider or self.provider_of(call.instance)
+        if server.provider is None and request.provider == semconv.PROVIDER_OPENAI:
+            call.memo = found._replace(is_unnamed=True)
         request.server_address, request.server_port = server.address, server.port
         request.is_stream = bool(call.kwargs.get("stream"))
         return request
 
     def read_response(self, answer: Any, call: Call) -> Response:
-        return self._endpoint(call)[0].read_response(answer, call.wants_content)
+        found = self._found(call)
+        return _named(found, found.endpoint.read_response(answer, call.wants_content))
 
     def new_state(self, call: Call) -> _State:
-        endpoint, _ = self._endpoint(call)
-        return _State(endpoint, call.wants_content, endpoint.new_fold(call.wants_content))
+        found = self._found(call)
+        return _State(found, call.wants_content, found.endpoint.new_fold(call.wants_content))
 
     def read_error(self, error: BaseException, call: Call) -> Response | None:
         """Reads the status, and what was answered: an answer that cannot be parsed, a stream's last chunk."""
         answer, chunk = getattr(error, "completion", None), _last_chunk(error)
         response = Response() if answer is None else self.read_response(answer, call)
         if chunk is not None:
-            fold = self._endpoint(call)[0].new_fold(False)
+            fold = self._found(call).endpoint.new_fold(False)
             fold.add(chunk)
             response = fold.response()
             response.error_type = response.error_message = None  # the raised error says it
@@ -104,12 +118,12 @@ class _Readers:
             response.attributes[HTTP_STATUS_CODE] = status
         return response
 
-    def _endpoint(self, call: Call) -> tuple[Endpoint, dict[str, str]]:
+    def _found(self, call: Call) -> _Found:
         """The endpoint as found before the call: clients for Bedrock rewrite the address as they send."""
         if call.memo is None and not self.accepts(call):
             options = request_options(call)
             raise LookupError(f"no endpoint is declared for {options.method} {options.url}")
-        found: tuple[Endpoint, dict[str, str]] = call.memo
+        found: _Found = call.memo
         return found
 
 
@@ -152,16 +166,16 @@ def body_of(call: Call) -> Mapping[str, Any]:
     return {**body, **added} if added else body
 
 
-def _finder(endpoints: Sequence[Endpoint]) -> Callable[[str, str], tuple[Endpoint, dict[str, str]] | None]:
+def _finder(endpoints: Sequence[Endpoint]) -> Callable[[str, str], _Found | None]:
     patterns = [(each, re.compile(each.path)) for each in endpoints]
 
     @lru_cache(maxsize=512)
-    def find(method: str, url: str) -> tuple[Endpoint, dict[str, str]] | None:
+    def find(method: str, url: str) -> _Found | None:
         path = "/" + url.partition("?")[0].strip("/")
         for endpoint, pattern in patterns:
             match = pattern.fullmatch(path) if endpoint.method == method.upper() else None
             if match:
-                return endpoint, match.groupdict()
+                return _Found(endpoint, match.groupdict())
         return None
 
     return find
@@ -207,5 +221,14 @@ def _finish(state: _State) -> Response:
         guard.fault("reading a stream's chunk", error)
     document = state.body.document() if state.body else None
     if document is not None:
-        return state.endpoint.read_response(loaded(document), state.wants_content)
-    return state.fold.response()
+        answer = state.found.endpoint.read_response(loaded(document), state.wants_content)
+        return _named(state.found, answer)
+    return _named(state.found, state.fold.response())
+
+
+def _named(found: _Found, response: Response) -> Response:
+    """Adds the provider that the answer tells, where the address told none."""
+    provider = provider_told_by(response) if found.is_unnamed else None
+    if provider:
+        response.attributes[semconv.PROVIDER_NAME] = provider
+    return response

@@ -36,7 +36,11 @@ def stand_in(module: Any) -> Callable[[], None]:
         return wrapped(*args, **kwargs)
 
     patch = apply(module, "TracingHook.before_request", before_request)
-    return lambda: None if patch.remove() else None
+
+    def undo() -> None:
+        patch.remove()
+
+    return undo
 
 
 _READER = reader(

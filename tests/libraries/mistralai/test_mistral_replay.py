@@ -1,5 +1,6 @@
 """Every recording of Mistral's API, replayed to the real client, comes out as one span with all it holds."""
 
+import contextlib
 import inspect
 import json
 from typing import Any
@@ -240,9 +241,7 @@ def test_error_inside_a_stream(loopback: Loopback, memory: SpanMemory) -> None:
     url = loopback.put(
         made_up("busy", "/v1/chat/completions", body, headers={"content-type": "text/event-stream"})
     )
-    try:
+    with contextlib.suppress(ValueError):  # the client's own: an error is no chunk
         list(client_at(url).chat.stream(model="m", messages=[{"role": "user", "content": "Hi"}]))
-    except Exception as error:  # noqa: BLE001  a validation error in some versions
-        assert "valid" in str(error).lower()
     (span,) = memory.take()
     assert (span["status"], span["status_message"]) == ("error", "Overloaded")
