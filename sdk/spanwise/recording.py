@@ -21,6 +21,7 @@ from spanwise.operation import AttributeValue, Request, Response, Usage
 from spanwise.prompts import variables_of
 from spanwise.runtime import Runtime
 from spanwise.suppression import within_call, within_inference
+from spanwise.trackers import attributes as tracked_runs
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator
@@ -274,6 +275,7 @@ def _name(request: Request) -> str:
 def _start_attributes(request: Request, parent: Context) -> dict[str, AttributeValue]:
     """Returns everything known before the call, so that samplers see it."""
     attributes: dict[str, AttributeValue] = {
+        **tracked_runs(),
         **attributes_of(parent),
         semconv.OPERATION_NAME: request.operation,
         semconv.PROVIDER_NAME: request.provider,

@@ -16,6 +16,7 @@ from spanwise.operation import AttributeValue
 from spanwise.prompts import variables_of
 from spanwise.runtime import Runtime, current
 from spanwise.suppression import attach, detach, get_current, is_instrumentation_suppressed
+from spanwise.trackers import attributes as tracked_runs
 
 _NAME_KEYS = {
     semconv.OP_EXECUTE_TOOL: semconv.TOOL_NAME,
@@ -210,7 +211,7 @@ class Step:
         return self.name
 
     def _start_attributes(self, parent: Context) -> dict[str, AttributeValue]:
-        attributes = {**attributes_of(parent), semconv.OPERATION_NAME: self.operation}
+        attributes = {**tracked_runs(), **attributes_of(parent), semconv.OPERATION_NAME: self.operation}
         name_key = _NAME_KEYS.get(self.operation)
         if name_key is not None:
             attributes[name_key] = self.name
