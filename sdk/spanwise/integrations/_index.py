@@ -15,12 +15,15 @@ LIBRARIES = {
     "huggingface_hub": "huggingface_hub",
     "langchain": "langchain_core",
     "langgraph": "langgraph.pregel",
+    "litellm": "litellm",
     "llama_index": "llama_index.core.instrumentation",
     "mistralai": "mistralai.client",
     "ollama": "ollama",
     "openai": "openai",
     "pinecone": "pinecone",
     "qdrant": "qdrant_client",
+    "sentence_transformers": "sentence_transformers",
     "together": "together",
+    "transformers": "transformers",
 }
 """Name of the integration (and of its file) -> ``Integration.module``."""
