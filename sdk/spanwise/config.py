@@ -82,6 +82,9 @@ class Config:
     20,000 chat calls with 3 kB of content each."""
     max_content_chars: int = 1_000_000
     """Characters of text kept per content attribute; the longest strings are cut first."""
+    capture_embeddings: bool = False
+    """Record the vectors of embeddings calls too (``SPANWISE_CAPTURE_EMBEDDINGS=true``), in bfloat16 and at
+    most 256 KiB a call: they feed drift. Content: not where ``capture`` is off."""
     propagate_threads: bool = True
     """Carry the current span and ``context()`` into threads and executors."""
     disabled: bool = False
@@ -155,7 +158,10 @@ def is_true(name: str) -> bool:
 
 def _environment() -> dict[str, Any]:
     """Reads the fields that the environment sets; the others keep their defaults."""
-    values: dict[str, Any] = {"disabled": is_true("OTEL_SDK_DISABLED")}
+    values: dict[str, Any] = {
+        "disabled": is_true("OTEL_SDK_DISABLED"),
+        "capture_embeddings": is_true("SPANWISE_CAPTURE_EMBEDDINGS"),
+    }
     if url := _signal_variable("ENDPOINT", general=False):
         values.update(endpoint=url, is_endpoint_default=False)
     elif base := os.environ.get("OTEL_EXPORTER_OTLP_ENDPOINT"):

@@ -65,6 +65,9 @@ class Response:
     finish_reasons: list[str] | None = None
     output_messages: list[Message] | None = None
     usage: Usage | None = None
+    vectors: list[Any] | None = field(default=None, compare=False, repr=False)
+    """Of an embeddings call, in the order of its texts: sequences of floats, or float32 in base64. Only a
+    reference; packed where ``capture_embeddings`` asks for them, ignored otherwise."""
     error_type: str | None = None
     """Set when the provider answered with a failure that its client did not raise."""
     error_message: str | None = None

@@ -21,6 +21,7 @@ from spanwise.operation import AttributeValue, Request, Response, Usage
 from spanwise.prompts import variables_of
 from spanwise.runtime import Runtime
 from spanwise.suppression import within_call, within_inference
+from spanwise.vectors import packed
 from spanwise.trackers import attributes as tracked_runs
 
 if TYPE_CHECKING:
@@ -251,6 +252,8 @@ class CallRecording:
             content = dict(response.content)
             if response.output_messages is not None:
                 content[semconv.OUTPUT_MESSAGES] = response.output_messages
+            if response.vectors and self._runtime.config.capture_embeddings:
+                content[semconv.EMBEDDINGS_VECTORS] = packed(response.vectors)
             self._put_content(content)
         elif response.outline:
             self._put_content(response.outline)

@@ -1,4 +1,4 @@
-"""Readers of embeddings. The vectors themselves are not recorded, only how long they are."""
+"""Readers of embeddings."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -51,6 +51,7 @@ def read_response(answer: Any, wants_content: bool) -> Response:
         model=as_text(body.get("model")),
         usage=chat_usage(body.get("usage")),
         attributes=given([(semconv.EMBEDDINGS_DIMENSION_COUNT, length)]),
+        vectors=vectors,
     )
     read_failure(response, body.get("error"))
     return response
