@@ -37,6 +37,9 @@ def kind_of(span_id: str, instance: Any, tags: Any) -> Kind | None:
     """
     title = span_id[:-37]
     owner, _, method = title.rpartition(".")
+    if instance is not None:  # older versions name the class that defines the method
+        owner = type(instance).__name__
+        title = f"{owner}.{method}"
     kinds = kinds_of(instance)
     if kinds & {"BaseLLM", "LLM"}:
         return _model(method)

@@ -93,7 +93,9 @@ def test_an_agent_pairs_its_tool_calls(memory: SpanMemory, server: ModelServer) 
             return a + b
 
     async def work() -> Any:
-        return await FunctionAgent(tools=[add], llm=model(server), name="calculator").run("2+2?")
+        return await FunctionAgent(
+            tools=[add], llm=model(server), name="calculator", description="Adds."
+        ).run("2+2?")
 
     assert str(asyncio.run(work())) == TEXT
     lines = outline(memory)

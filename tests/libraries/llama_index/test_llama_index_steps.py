@@ -10,7 +10,7 @@ pytest.importorskip(
     "llama_index.core", reason="llama_index is not installed: pip install 'spanwise[test-libraries]'"
 )
 
-from llama_index.core import Document, MockEmbedding, VectorStoreIndex
+from llama_index.core import Document, MockEmbedding, VectorStoreIndex, set_global_tokenizer
 from llama_index.core.agent.workflow import ReActAgent
 from llama_index.core.instrumentation import get_dispatcher
 from llama_index.core.instrumentation.dispatcher import instrument_tags
@@ -23,6 +23,8 @@ from span_memory import SpanMemory, traced
 from span_tree import all_named, named, outline
 
 import spanwise
+
+set_global_tokenizer(str.split)  # the usual one is downloaded where it does not lie at hand
 
 LIBRARIES = ("llama_index",)
 pytestmark = [
@@ -213,7 +215,9 @@ def test_a_workflow_and_its_steps(memory: SpanMemory) -> None:
 
 def test_an_agent_is_a_tree(memory: SpanMemory) -> None:
     async def work() -> Any:
-        return await ReActAgent(name="thinker", tools=[], llm=MockLLM(max_tokens=3)).run("2+2?")
+        return await ReActAgent(
+            name="thinker", description="Thinks.", tools=[], llm=MockLLM(max_tokens=3)
+        ).run("2+2?")
 
     run(work())
     lines = outline(memory)
