@@ -7,14 +7,14 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from cassettes import made_up
+from loopback import Loopback
+from span_memory import SpanMemory, traced
 
 chromadb = pytest.importorskip(
     "chromadb", reason="chromadb is not installed: pip install 'spanwise[test-libraries]'"
 )
 
-from cassettes import made_up
-from loopback import Loopback
-from span_memory import SpanMemory, traced
 
 LIBRARIES = ("chromadb",)
 pytestmark = [
@@ -207,7 +207,7 @@ def test_a_server_is_asked_once(memory: SpanMemory, loopback: Loopback, kind: st
         result = remote.query(query_embeddings=[[0.1, 0.2]], n_results=2)
         if kind == "async":
             asyncio.run(result)
-    except Exception as raised:
+    except Exception as raised:  # noqa: BLE001
         error = raised
     (span,) = memory.take()
     attributes = span["attributes"]

@@ -4,11 +4,11 @@ import threading
 from typing import Any
 
 import pytest
+from span_memory import SpanMemory, traced
 
 faiss = pytest.importorskip("faiss", reason="faiss is not installed: pip install 'spanwise[test-libraries]'")
 np = pytest.importorskip("numpy")
 
-from span_memory import SpanMemory, traced
 
 LIBRARIES = ("faiss",)
 DIMENSION = 16
@@ -94,7 +94,7 @@ def test_of_many_results_a_hundred_are_kept_and_all_are_counted(memory: SpanMemo
 def test_a_range_search_tells_its_threshold(memory: SpanMemory) -> None:
     index = filled("Flat")
     memory.take()
-    limits, distances, ids = index.range_search(VECTORS[:2], 1.5)
+    limits, _, ids = index.range_search(VECTORS[:2], 1.5)
     attributes = memory.take()[0]["attributes"]
     assert attributes["spanwise.db.threshold"] == 1.5
     documents = attributes["gen_ai.retrieval.documents"]

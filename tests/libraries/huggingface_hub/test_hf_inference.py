@@ -7,16 +7,16 @@ import json
 from typing import Any
 
 import pytest
+from cassettes import Exchange, load, made_up, params, sse
+from loopback import Loopback
+from span_memory import SpanMemory, traced
 
 huggingface_hub = pytest.importorskip(
     "huggingface_hub", reason="huggingface_hub is not installed: pip install 'spanwise[test-libraries]'"
 )
 pytest.importorskip("numpy")
 
-from cassettes import Exchange, load, made_up, params, sse
-from huggingface_hub import AsyncInferenceClient, InferenceClient
-from loopback import Loopback
-from span_memory import SpanMemory, traced
+InferenceClient, AsyncInferenceClient = huggingface_hub.InferenceClient, huggingface_hub.AsyncInferenceClient
 
 LIBRARIES = ("huggingface_hub",)
 pytestmark = [
@@ -157,7 +157,7 @@ def test_a_stream_closed_early_ends_the_span(memory: SpanMemory, loopback: Loopb
 @BOTH
 def test_a_stream_that_breaks_is_an_error(memory: SpanMemory, loopback: Loopback, kind: Any) -> None:
     url = put(loopback, chat(f"broken-{kind.__name__}", sse(*chunks()), cut_after=150, **STREAM))
-    with pytest.raises(Exception):  # noqa: B017  each version has another HTTP client
+    with pytest.raises(Exception):  # noqa: B017, PT011  each version has another HTTP client
         run(kind, url + "/v1", read)
     (span,) = memory.take()
     assert span["status"] == "error"
@@ -169,7 +169,7 @@ def test_a_refusal_passes_and_is_recorded(
     memory: SpanMemory, loopback: Loopback, kind: Any, status: int
 ) -> None:
     url = put(loopback, chat(f"{status}-{kind.__name__}", {"error": "no"}, status=status))
-    with pytest.raises(Exception) as raised:
+    with pytest.raises(Exception) as raised:  # noqa: PT011
         run(kind, url + "/v1", lambda client: client.chat_completion(ASKED, model="m"))
     (span,) = memory.take()
     assert span["status"] == "error"
@@ -179,7 +179,7 @@ def test_a_refusal_passes_and_is_recorded(
 
 @BOTH
 def test_a_server_that_is_away_is_an_error(memory: SpanMemory, kind: Any) -> None:
-    with pytest.raises(Exception):  # noqa: B017
+    with pytest.raises(Exception):  # noqa: B017, PT011
         run(kind, "http://127.0.0.1:9/v1", lambda client: client.chat_completion(ASKED, model="m"))
     (span,) = memory.take()
     assert (span["status"], span["attributes"]["server.port"]) == ("error", 9)

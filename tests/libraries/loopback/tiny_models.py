@@ -6,7 +6,8 @@ from typing import Any
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 
-WORDS = "hello world what is the capital of france paris berlin one two three red blue yes no why".split()
+_TEXT = "hello world what is the capital of france paris berlin one two three red blue yes no why"
+WORDS = _TEXT.split()
 SPECIAL = ["<pad>", "<s>", "</s>", "<unk>", "[CLS]", "[SEP]", "[MASK]", "<user>", "<assistant>"]
 TEMPLATE = "{% for m in messages %}{{ '<' + m['role'] + '> ' + m['content'] + ' ' }}{% endfor %}<assistant>"
 

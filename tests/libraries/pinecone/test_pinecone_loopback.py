@@ -6,14 +6,14 @@ import json
 from typing import Any
 
 import pytest
+from cassettes import Exchange, load, made_up, params
+from loopback import Loopback
+from span_memory import SpanMemory, traced
 
 pinecone = pytest.importorskip(
     "pinecone", reason="pinecone is not installed: pip install 'spanwise[test-libraries]'"
 )
 
-from cassettes import Exchange, load, made_up, params
-from loopback import Loopback
-from span_memory import SpanMemory, traced
 
 LIBRARIES = ("pinecone",)
 pytestmark = [
@@ -129,7 +129,7 @@ def test_a_refusal_passes_and_is_recorded(
     memory: SpanMemory, loopback: Loopback, kind: str, status: int
 ) -> None:
     exchange = made_up(f"pinecone-{status}-{kind}", "/query", {"code": 5, "message": "no"}, status=status)
-    with pytest.raises(Exception) as raised:
+    with pytest.raises(Exception) as raised:  # noqa: PT011
         ask(kind, loopback.put(exchange), "query", vector=[0.5], top_k=1)
     (span,) = memory.take()
     assert span["status"] == "error"
@@ -138,7 +138,7 @@ def test_a_refusal_passes_and_is_recorded(
 
 @BOTH
 def test_a_server_that_is_away_is_an_error(memory: SpanMemory, kind: str) -> None:
-    with pytest.raises(Exception):  # noqa: B017  each client has its own
+    with pytest.raises(Exception):  # noqa: B017, PT011  each client has its own
         ask(kind, "http://127.0.0.1:9", "delete", ids=["a"])
     (span,) = memory.take()
     assert (span["status"], span["attributes"]["server.port"]) == ("error", 9)

@@ -3,6 +3,8 @@
 from typing import Any
 
 import pytest
+import tiny_models
+from span_memory import SpanMemory, traced
 
 torch = pytest.importorskip("torch", reason="torch is not installed: pip install 'spanwise[test-models]'")
 sentence_transformers = pytest.importorskip(
@@ -10,8 +12,6 @@ sentence_transformers = pytest.importorskip(
     reason="sentence-transformers is not installed: pip install 'spanwise[test-models]'",
 )
 
-import tiny_models
-from span_memory import SpanMemory, traced
 
 LIBRARIES = ("sentence_transformers", "transformers")
 pytestmark = [
@@ -95,7 +95,7 @@ def test_scores_of_pairs_are_a_rerank_in_their_order(memory: SpanMemory, scorer:
 
 
 def test_an_error_passes_and_is_recorded(memory: SpanMemory, encoder: Any) -> None:
-    with pytest.raises(Exception):  # noqa: B017  each version has its own
+    with pytest.raises(Exception):  # noqa: B017, PT011  each version has its own
         encoder.encode("hello", output_value="nothing", precision="none", show_progress_bar=False)
     (span,) = memory.take()
     assert span["status"] == "error"

@@ -8,8 +8,9 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-import spanwise
 from span_memory import SpanMemory, traced
+
+import spanwise
 from spanwise import trackers
 
 LIBRARIES = ("openai",)

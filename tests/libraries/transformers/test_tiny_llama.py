@@ -1,18 +1,17 @@
 """A tiny Llama with random weights: pipelines and ``generate``, tokens counted from the tensors."""
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+import tiny_models
+from span_memory import SpanMemory, traced
 
 torch = pytest.importorskip("torch", reason="torch is not installed: pip install 'spanwise[test-models]'")
 transformers = pytest.importorskip(
     "transformers", reason="transformers is not installed: pip install 'spanwise[test-models]'"
 )
 
-import tiny_models
-from span_memory import SpanMemory, traced
 
 LIBRARIES = ("transformers",)
 pytestmark = [
@@ -39,8 +38,8 @@ def words(folder: str) -> Any:
 
 
 @pytest.fixture
-def pipeline(model: Any, words: Any) -> Iterator[Any]:
-    yield transformers.pipeline("text-generation", model=model, tokenizer=words, device="cpu")
+def pipeline(model: Any, words: Any) -> Any:
+    return transformers.pipeline("text-generation", model=model, tokenizer=words, device="cpu")
 
 
 def test_generate_counts_its_tokens(memory: SpanMemory, model: Any, words: Any) -> None:
@@ -196,7 +195,7 @@ def test_texts_that_are_read_one_by_one_are_each_their_own_call(memory: SpanMemo
 
 
 def test_a_pipeline_that_fails_is_an_error(memory: SpanMemory, pipeline: Any) -> None:
-    with pytest.raises(Exception):  # noqa: B017  each version has its own
+    with pytest.raises(Exception):  # noqa: B017, PT011  each version has its own
         pipeline("hello", max_new_tokens="many")
     (span,) = memory.take()
     assert span["status"] == "error"
@@ -225,7 +224,7 @@ def test_the_way_to_a_folder_is_not_told(tmp_path: Path) -> None:
     from spanwise.integrations.transformers import model_name
 
     class Model:
-        class config:  # noqa: N801
+        class config:
             _name_or_path = str(tmp_path / "private" / "my-llama")
 
     assert model_name(Model()) == "my-llama"
