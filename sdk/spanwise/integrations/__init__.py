@@ -318,9 +318,12 @@ def _cover_shadows(item: _Installation) -> None:
     """
     from spanwise.integrations._engine import wrapper_for
 
+    own = [patch.owner for patch in item.patches.values()]  # a subclass may be a target itself
     for target in item.integration.targets:
         patch = item.patches.get(target.path)
         for kind in shadows_of(patch) if patch is not None else ():
+            if kind in own:
+                continue
             found = vars(kind)[patch.attribute]
             if found is patch.original:
                 delattr(kind, patch.attribute)
