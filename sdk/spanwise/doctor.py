@@ -66,7 +66,8 @@ def _installed() -> Iterator[Finding]:
 
 def _libraries() -> Iterator[Finding]:
     """Yields what was done about each library, and who else traces the same one."""
-    rivals = {point.name: point for point in importlib.metadata.entry_points(group=_RIVALS)}
+    points = importlib.metadata.entry_points(group=_RIVALS)
+    rivals = {point.name: point for point in points if not point.value.startswith("spanwise.")}
     for item in integrations.status():
         parts = [f"{item.version}: " if item.version else "", item.detail or item.state]
         if item.targets:
