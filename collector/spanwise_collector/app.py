@@ -95,19 +95,22 @@ async def _lifespan(app: FastAPI, *, settings: Settings, given: Store | None) ->
     limits: Any = {"max_queue_bytes": settings.max_queue_bytes, "linger_s": settings.linger_ms / 1000}
     writer = Writer(store.insert_spans, metrics, **limits)
     score_writer = Writer(store.insert_scores, metrics, **limits)
+    vector_writer = Writer(store.insert_vectors, metrics, **limits)
     pricer = Pricer()
     pipeline = Pipeline(pricer, settings.retention_days, scrub if settings.redact else None)
-    receiver = Receiver(settings, app.state.access, pipeline, writer, score_writer, metrics)
+    receiver = Receiver(settings, app.state.access, pipeline, writer, score_writer, vector_writer, metrics)
     app.state.store, app.state.writer, app.state.receiver = store, writer, receiver
     app.state.score_writer, app.state.pipeline = score_writer, pipeline
     writer.start()
     score_writer.start()
+    vector_writer.start()
     warming = asyncio.create_task(asyncio.to_thread(_warm, pricer, app))
     try:
         yield
     finally:
         await writer.stop()
         await score_writer.stop()
+        await vector_writer.stop()
         await warming
         receiver.close()
         if given is None:

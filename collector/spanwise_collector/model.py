@@ -165,6 +165,24 @@ class ScoreFilter:
     to_ns: int | None = None
 
 
+@dataclass(slots=True)
+class Vector:
+    """The embedding of one text."""
+
+    project_id: str
+    embedder: str
+    """``model/dimensions``: vectors of different embedders cannot be compared."""
+    content_hash: str
+    """BLAKE2b of the text, 32 hex digits; of the vector where no text was recorded."""
+    trace_id: str
+    span_id: str
+    item: int
+    """Which text of that call, from 0."""
+    numbers: Any
+    """A NumPy array of float32, of shape (dimensions,); kept to three decimal digits."""
+    received_ns: int
+
+
 @dataclass(frozen=True, slots=True)
 class TraceFilter:
     """Which traces to show: a condition on spans holds for a trace when it holds for any of its spans.

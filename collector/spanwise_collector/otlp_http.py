@@ -14,6 +14,7 @@ import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import TypeVar
 
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
@@ -28,12 +29,13 @@ from spanwise_collector.ingest.pipeline import Pipeline
 from spanwise_collector.ingest.quota import Quota
 from spanwise_collector.ingest.writer import Reservation, Writer
 from spanwise_collector.metrics import Metrics
-from spanwise_collector.model import Score, Span
+from spanwise_collector.model import Score, Span, Vector
 from spanwise_collector.otlp_body import CODINGS, Corrupt, TooLarge, decompress
 from spanwise_collector.otlp_status import Encoding, encoding_of, failure, success
 from spanwise_collector.settings import Settings
 
 _log = logging.getLogger(__name__)
+T = TypeVar("T")
 READ_TIMEOUT_S = 120.0
 """A sender that stops in the middle of its body must not hold its place for ever."""
 DRAIN_TIMEOUT_S = 5.0
@@ -82,10 +84,12 @@ class Receiver:
         pipeline: Pipeline,
         writer: Writer[Span],
         score_writer: Writer[Score],
+        vector_writer: Writer[Vector],
         metrics: Metrics,
     ) -> None:
         self._settings, self._access, self._pipeline = settings, access, pipeline
         self._writer, self._score_writer, self._metrics = writer, score_writer, metrics
+        self._vector_writer = vector_writer
         self._quota = Quota(settings.max_spans_per_second)
         self._threads = ThreadPoolExecutor(
             max_workers=max(2, os.cpu_count() or 2), thread_name_prefix="spanwise-decode"
@@ -207,21 +211,23 @@ class Receiver:
         for span in refused:
             batch.reject(refusals.POISON, f"span {span.span_id} cannot be stored")
         if batch.scores:
-            for score in await self._store_scores(batch.scores):
+            refused_scores = await self._store_beside(self._score_writer, batch.scores)
+            for score in refused_scores:
                 batch.reject(refusals.POISON, f"score {score.name!r} cannot be stored")
+            self._metrics.scores.inc(len(batch.scores) - len(refused_scores))
+        if batch.vectors and (lost := await self._store_beside(self._vector_writer, batch.vectors)):
+            batch.notes.append(f"{len(lost)} vectors cannot be stored; their spans are")
         for reason, count in batch.rejected.items():
             self._metrics.rejected.labels(reason).inc(count)
         self._metrics.accepted.inc(len(batch.spans) - len(refused))
 
-    async def _store_scores(self, scores: list[Score]) -> list[Score]:
-        """Stores scores durably; returns those that were refused for good."""
-        reservation = self._score_writer.reserve()
+    async def _store_beside(self, writer: Writer[T], items: list[T]) -> list[T]:
+        """Stores what is no span durably; returns what was refused for good."""
+        reservation = writer.reserve()
         try:
-            refused = await self._score_writer.write(scores, reservation)
+            return await writer.write(items, reservation)
         finally:
             reservation.close()
-        self._metrics.scores.inc(len(scores) - len(refused))
-        return refused
 
 
 def _sentence(error: CollectorError) -> str:

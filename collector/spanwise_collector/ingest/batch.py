@@ -3,7 +3,7 @@
 from collections import Counter
 from dataclasses import dataclass, field
 
-from spanwise_collector.model import Score, Span
+from spanwise_collector.model import Score, Span, Vector
 
 MAX_EXAMPLES = 3
 INVALID_TRACE_ID = "invalid_trace_id"
@@ -27,6 +27,8 @@ class Batch:
     spans: list[Span] = field(default_factory=list)
     scores: list[Score] = field(default_factory=list)
     """Of a request for logs; also of spans that carry evaluations as events."""
+    vectors: list[Vector] = field(default_factory=list)
+    """Taken out of spans of embeddings calls."""
     noun: str = "spans"
     """What the request is made of."""
     rejected: Counter[str] = field(default_factory=Counter)

@@ -14,6 +14,7 @@ from spanwise_collector.ingest.repetition import unbill_repetitions
 from spanwise_collector.ingest.sampling import sample_weight
 from spanwise_collector.ingest.scores import scores_of_events, scrub_scores
 from spanwise_collector.ingest.scrub import scrub_spans
+from spanwise_collector.ingest.vectors import take_vectors, vectors_of
 from spanwise_collector.model import AnyValue, Score, Span
 
 _log = logging.getLogger(__name__)
@@ -38,6 +39,7 @@ class Pipeline:
         oldest_ns, newest_ns = now_ns - self.retention_days * _DAY_NS, now_ns + _DAY_NS
         resources: dict[int, Resource] = {}
         kept: list[Span] = []
+        with_vectors: list[tuple[Span, list[AnyValue]]] = []
         for span in batch.spans:
             if not span.start_ns:
                 span.start_ns = span.end_ns or now_ns
@@ -45,6 +47,8 @@ class Pipeline:
             if not oldest_ns <= span.start_ns <= newest_ns:
                 self._refuse(batch, span, now_ns)
                 continue
+            if taken := take_vectors(span):
+                with_vectors.append((span, taken))
             try:
                 self._complete(span, now_ns, resources)
             except Exception as error:  # noqa: BLE001 (told to the sender and logged with its trace)
@@ -57,6 +61,7 @@ class Pipeline:
         if self.scrub is not None:
             scrub_spans(kept, self.scrub)
         batch.spans = kept
+        batch.vectors = [vector for span, taken in with_vectors for vector in vectors_of(span, taken)]
         batch.scores += [score for span in kept if span.events for score in scores_of_events(span)]
         if batch.scores:
             self._process_scores(batch, now_ns)

@@ -19,6 +19,7 @@ from spanwise_collector.model import (
     Totals,
     TraceFilter,
     TraceSummary,
+    Vector,
 )
 from spanwise_collector.store import facets, sessions, totals, traces
 from spanwise_collector.store.connection import Engine
@@ -28,6 +29,7 @@ from spanwise_collector.store.scores import MAX_SCORES, insert_scores, read_scor
 from spanwise_collector.store.settings import StoreSettings
 from spanwise_collector.store.statements import statement
 from spanwise_collector.store.upkeep import apply_settings
+from spanwise_collector.store.vectors import insert_vectors, read_vectors
 
 
 class Store:
@@ -99,6 +101,27 @@ class Store:
             BadRequest: An id or the limit is not valid.
         """
         return read_scores(self._engine, project_id, where, limit=limit)
+
+    def insert_vectors(self, vectors: Sequence[Vector]) -> None:
+        """Store vectors; they are durable on return, and sending them again changes nothing.
+
+        Raises:
+            PoisonError: A vector can never be stored.
+            Unavailable: The engine is in trouble; the same batch may succeed later.
+        """
+        insert_vectors(self._engine, vectors)
+
+    def read_vectors(
+        self,
+        project_id: str,
+        embedder: str,
+        *,
+        from_ns: int = 0,
+        to_ns: int | None = None,
+        limit: int = 10_000,
+    ) -> list[Vector]:
+        """Read the vectors of an embedder (``model/dimensions``) that came last in a range, newest first."""
+        return read_vectors(self._engine, project_id, embedder, from_ns=from_ns, to_ns=to_ns, limit=limit)
 
     def list_traces(
         self, project_id: str, where: TraceFilter, *, limit: int = 50, cursor: str | None = None

@@ -6,7 +6,7 @@ Read from the tables and altered only where it differs, since each change is a m
 from spanwise_collector.store.connection import Engine
 from spanwise_collector.store.statements import statement
 
-_RETAINED = {"spans": "start", "trace_times": "last_start", "scores": "time"}
+_RETAINED = {"spans": "start", "trace_times": "last_start", "scores": "time", "vectors": "received"}
 # With these, an insert returns after its files and their folder are on the disk, and a merge after its own.
 _FSYNC = ("fsync_after_insert", "fsync_part_directory", "min_rows_to_fsync_after_merge")
 

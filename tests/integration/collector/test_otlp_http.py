@@ -21,7 +21,7 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 
 from spanwise_collector import otlp_http
 from spanwise_collector.errors import BadRequest, Unavailable
-from spanwise_collector.model import Score, Span
+from spanwise_collector.model import Score, Span, Vector
 
 JSON = {"content-type": "application/json"}
 PROTOBUF = {"content-type": "application/x-protobuf"}
@@ -183,6 +183,9 @@ class Broken:
 
     def insert_scores(self, scores: Sequence[Score]) -> None:
         assert not scores, "spans without evaluations make no scores"
+
+    def insert_vectors(self, vectors: Sequence[Vector]) -> None:
+        assert not vectors, "spans without vectors have none"
 
 
 @pytest.mark.parametrize("error", [Unavailable("no disk"), RuntimeError("anything")])
