@@ -54,8 +54,16 @@ def read_response(answer: Any, wants_content: bool) -> Response:
         usage=Usage(input_tokens=(texts or 0) + (images or 0), image_input_tokens=images)
         if is_told
         else None,
+        vectors=_vectors(body.get("embeddings")),
         attributes=given([(semconv.EMBEDDINGS_DIMENSION_COUNT, _length(body.get("embeddings")))]),
     )
+
+
+def _vectors(embeddings: Any) -> list[Any] | None:
+    """Returns the vectors as numbers, or as floats in base64."""
+    kinds = fields(embeddings)
+    found = items(embeddings) or items(kinds.get("float")) or items(kinds.get("base64"))
+    return list(found) or None
 
 
 def _length(embeddings: Any) -> int | None:

@@ -27,6 +27,7 @@ def read_response(answer: Any, wants_content: bool) -> Response:
     count = as_count(body.get("prompt_eval_count"))
     return Response(
         model=as_text(body.get("model")),
+        vectors=[vector for vector in vectors if items(vector)] or None,
         usage=None if count is None else Usage(input_tokens=count),
         attributes=durations(body)
         | given([(semconv.EMBEDDINGS_DIMENSION_COUNT, len(items(vectors[0])) or None)]),

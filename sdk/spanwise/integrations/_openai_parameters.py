@@ -11,6 +11,7 @@ from spanwise.integrations._stainless_fields import (
     as_text,
     as_texts,
     fields,
+    given,
     items,
     parameters,
 )
@@ -19,6 +20,12 @@ from spanwise.operation import AttributeValue, Response, Usage
 USAGE_COST = "gen_ai.usage.cost"
 """US dollars that the server says the call cost (OpenRouter). OpenTelemetry has no key for it."""
 
+_TIMES = (
+    ("total_time", semconv.SERVER_DURATION_TOTAL),
+    ("queue_time", semconv.SERVER_DURATION_QUEUE),
+    ("prompt_time", semconv.SERVER_DURATION_INPUT),
+    ("completion_time", semconv.SERVER_DURATION_OUTPUT),
+)
 _OUTPUT_TYPES = {"json_object": "json", "json_schema": "json", "text": "text"}
 
 
@@ -112,9 +119,12 @@ def answer_attributes(body: Mapping[str, Any]) -> dict[str, AttributeValue]:
         found[semconv.OPENAI_RESPONSE_SERVICE_TIER] = tier
     if fingerprint:
         found[semconv.OPENAI_RESPONSE_SYSTEM_FINGERPRINT] = fingerprint
-    cost = as_number(fields(body.get("usage")).get("cost"))
+    usage = fields(body.get("usage"))
+    cost = as_number(usage.get("cost"))
     if cost is not None:
         found[USAGE_COST] = cost
+    if "total_time" in usage:  # Groq
+        found.update(given((key, as_number(usage.get(name))) for name, key in _TIMES))
     return found
 
 

@@ -1,6 +1,7 @@
 """Every recording of Groq's API, replayed to the real client, comes out as one span with all it holds."""
 
 import inspect
+import re
 from typing import Any
 
 import pytest
@@ -70,6 +71,9 @@ def check(recording: Recording, memory: SpanMemory, error: Any) -> None:
     assert len(spans) == 1
     assert differences(recording, spans[0]) == []
     assert spans[0]["provider"] == "groq"
+    told = re.search(r'"queue_time":\s*([0-9.e-]+)', recording.answer)
+    recorded = spans[0]["attributes"].get("spanwise.server.duration.queue")
+    assert recorded == (float(told[1]) if told else None)
 
 
 def test_groqs_own_parts_of_a_call_are_read(loopback: Loopback, memory: SpanMemory) -> None:
