@@ -6,7 +6,7 @@ gives back what was sent, whichever dialect it came from. Where the two differ (
 count) the attribute stays raw beside the column.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from operator import attrgetter, itemgetter
 from typing import Any
@@ -109,7 +109,7 @@ def plan_of(span: Span) -> Plan:
     return partial
 
 
-def restore(texts: Sequence[str], columns: dict[str, Sequence[Any]], rows: Sequence[Attributes]) -> None:
+def restore(texts: Sequence[str], columns: Mapping[str, Sequence[Any]], rows: Sequence[Attributes]) -> None:
     """Puts the promoted attributes back into the raw ones of the same spans, in place.
 
     ``texts`` is the column ``promoted``, ``columns`` holds the spans' fields by name.
@@ -124,7 +124,7 @@ def restore(texts: Sequence[str], columns: dict[str, Sequence[Any]], rows: Seque
 
 
 def _restored(
-    text: str, columns: dict[str, Sequence[Any]]
+    text: str, columns: Mapping[str, Sequence[Any]]
 ) -> list[tuple[str, Sequence[Any], Callable[[Any], AnyValue] | None]]:
     converters: dict[type, Callable[[Any], AnyValue]] = {float: _seconds, list: list}
     return [

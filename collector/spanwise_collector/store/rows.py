@@ -1,6 +1,5 @@
 """Columns of the engine back into spans: the other half of ``columns``."""
 
-from collections.abc import Sequence
 from dataclasses import fields
 from typing import Any
 
@@ -8,7 +7,7 @@ from spanwise_collector.model import AnyValue, Span, SpanEvent, SpanLink
 from spanwise_collector.store import values
 from spanwise_collector.store.promoted import restore
 
-Column = Sequence[Any]
+Column = list[Any]
 
 # In the order of queries/read_spans.sql; what is put together from several columns follows them.
 PLAIN_FIELDS = (

@@ -4,6 +4,7 @@ import contextlib
 import json
 import re
 from dataclasses import replace
+from decimal import Decimal
 from importlib.resources import files
 
 import pytest
@@ -11,10 +12,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from spanwise_collector.errors import BadRequest, Conflict
-from spanwise_collector.model import Span, TraceFilter
+from spanwise_collector.model import Span, SpanEvent, SpanLink, TraceFilter
 from spanwise_collector.store import migrate as migrations
 from spanwise_collector.store import rows
-from spanwise_collector.store.columns import arrow_table, version_of
+from spanwise_collector.store.columns import _EMPTY, arrow_table, version_of
 from spanwise_collector.store.cursors import Cursor, decode_cursor
 from spanwise_collector.store.filters import conditions_of
 from spanwise_collector.store.ids import span_id_of, trace_id_of
@@ -102,7 +103,17 @@ def test_reading_and_writing_know_the_same_fields():
     renamed |= {"toUnixTimestamp64Nano(received)": "received_ns"}
     names = [renamed.get(column, column) for column in selected]
     assert tuple(names[: len(rows.PLAIN_FIELDS)]) == rows.PLAIN_FIELDS
-    written = set(arrow_table([Span("p", "1" * 32, "2" * 16, "n", 1, 2)]).column_names)
+    empty = Span("p", "1" * 32, "2" * 16, "n", 1, 2)
+    left_out = {name for name, value in _EMPTY.items() if getattr(empty, name) == value}
+    money = {"cost_usd", "reported_cost_usd"}
+    full = replace(empty, **{name: "x" for name in left_out if _EMPTY[name] == ""})
+    full = replace(full, **{name: 1 for name in left_out - money if _EMPTY[name] in (0, None)})
+    full = replace(full, **{name: Decimal(1) for name in money})
+    full = replace(full, events=[SpanEvent("e", 1)], links=[SpanLink("1" * 32, "2" * 16)])
+    full = replace(full, tags=["t"], finish_reasons=["stop"], warnings=["w"])
+    written = set(arrow_table([full]).column_names)
+    # What is empty in a whole batch is left to the engine's defaults.
+    assert written - set(arrow_table([empty]).column_names) == left_out
     read = {name for name in names if name != "start_ns"} | {"start", "received", "version"} - {"received_ns"}
     assert written == read - {"received_ns"}
 
@@ -177,6 +188,6 @@ def test_hours_hold_every_trace_and_a_long_one_is_a_range():
 
 
 def test_a_replaced_field_changes_only_its_column():
-    span = Span("p", "1" * 32, "2" * 16, "n", 1, 2, received_ns=3)
+    span = Span("p", "1" * 32, "2" * 16, "n", 1, 2, service="app", received_ns=3)
     one, other = arrow_table([span]), arrow_table([replace(span, service="bot")])
     assert [name for name in one.column_names if not one[name].equals(other[name])] == ["service"]
