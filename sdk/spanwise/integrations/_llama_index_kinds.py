@@ -1,5 +1,6 @@
 """Which of LlamaIndex's decorated methods make a span, and of what kind."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -27,13 +28,14 @@ class Kind:
     """True when the method returns a future at once: the caller goes on outside of it."""
 
 
-def kind_of(span_id: str, instance: Any, tags: Any) -> Kind | None:
+def kind_of(span_id: str, instance: Any, tags: Any, arguments: Mapping[str, Any]) -> Kind | None:
     """Returns the kind of a dispatcher's span; ``None`` for inner workings.
 
     Args:
         span_id: ``Class.method-<uuid>``.
         instance: The object whose method it is, if any.
         tags: The dispatcher's tags.
+        arguments: The call's arguments by name.
     """
     title = span_id[:-37]
     owner, _, method = title.rpartition(".")
@@ -45,6 +47,8 @@ def kind_of(span_id: str, instance: Any, tags: Any) -> Kind | None:
         return _model(method)
     if "BaseEmbedding" in kinds:
         return _embedding(title, instance, method)
+    if "ev" in arguments and (instance is None or "Workflow" in kinds):
+        return None if method.startswith("_") else Kind(semconv.OP_TASK, method, "step")
     if instance is None and "llamaindex.run_id" in fields(tags):
         return Kind(semconv.OP_TASK, method, "step")
     return _component(owner, method, instance, kinds) or _foreign(title, instance, owner)

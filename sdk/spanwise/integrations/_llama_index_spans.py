@@ -110,7 +110,7 @@ class Spans:
         if not runtime.config.isolated and self._peers.are_tracing(context) and has_provider():
             return
         node = Node(parent, context, fields(getattr(arguments, "arguments", None)), instance)
-        kind = kind_of(span_id, instance, tags)
+        kind = kind_of(span_id, instance, tags, node.arguments)
         if kind is not None:
             below = facts.tags_of(tags)
             inside = with_attributes(context, below) if below else context

@@ -87,7 +87,7 @@ def test_a_failed_call_is_told_once(memory: SpanMemory, server: ModelServer) -> 
 
 
 def test_an_agent_pairs_its_tool_calls(memory: SpanMemory, server: ModelServer) -> None:
-    def add(a: int, b: int) -> int:
+    async def add(a: int, b: int) -> int:
         """Adds two numbers."""
         with spanwise.span("sum"):
             return a + b
