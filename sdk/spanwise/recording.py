@@ -21,8 +21,8 @@ from spanwise.operation import AttributeValue, Request, Response, Usage
 from spanwise.prompts import variables_of
 from spanwise.runtime import Runtime
 from spanwise.suppression import within_call, within_inference
-from spanwise.vectors import packed
 from spanwise.trackers import attributes as tracked_runs
+from spanwise.vectors import packed
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator
