@@ -1,15 +1,20 @@
 """Content capture: the one place where what people and models wrote is copied, cut and scrubbed.
 
-Runs inside the traced call, because what the application changes afterwards is not what was sent. The result
-is made of fresh plain values (str, int, float, bool, None, list, dict with string keys); it becomes JSON
-later, off the call path, so cutting a string can never break the JSON.
+What the application changes after a call is not what was sent, so content is copied inside the call: by the
+readers where they promise that all they return is fresh (``Reader.is_fresh``), else here. The copy is made of
+plain values (str, int, float, bool, None, list, dict with string keys), and cut before it becomes JSON, so
+that cutting a string can never break the JSON.
+
+Scrubbing is part of the same step, and nothing can be seen before it: a copy that waits for the export thread
+is wrapped in ``content.Waiting``, which opens only through here. On a span's attributes, on log events and
+through an app's own scrub function it happens inside the call.
 """
 
 from collections.abc import Callable
 
 from spanwise import guard
 from spanwise.config import Config
-from spanwise.content import JsonText, decoded, encoded
+from spanwise.content import JsonText, Waiting, decoded, encoded
 from spanwise.redact import REDACTED, is_secret_field, may_change, scrub
 from spanwise.snapshot import BINARY, snapshot
 
@@ -62,6 +67,17 @@ class Capture:
         if len(text) > min(self._max_chars, _FAST_CHARS) or (self._scrub and may_change(text)):
             return None
         return text
+
+    def kept(self, value: object) -> object:
+        """Returns content as it may be seen: as JSON where that is all it takes, else as a plain copy."""
+        return self.json(value) or self.content(value)
+
+    def waiting(self, value: object) -> object:
+        """Returns content of fresh plain values to be settled later, in the export thread.
+
+        A scrub function of the app's runs here and now: it may ask for what only this thread knows.
+        """
+        return Waiting(value, self.kept) if isinstance(self._scrub, bool) else self.kept(value)
 
     def text(self, text: str) -> str:
         """Returns a short text that is not content itself, such as an error message, scrubbed."""

@@ -263,7 +263,8 @@ class CallRecording:
             return
         capture = self._runtime.capture
         if self._event is None:
-            kept = {key: capture.json(value) or capture.content(value) for key, value in content.items()}
+            keep = capture.waiting if self._reader.is_fresh else capture.kept
+            kept = {key: keep(value) for key, value in content.items()}
         else:
             kept = {key: capture.content(value) for key, value in content.items()}
             self._event.update(kept)

@@ -70,6 +70,10 @@ class Reader:
     read_error: Callable[[BaseException, Call], Response | None] | None = None
     """What a raised error still tells about the answer: its status, or a paid answer that could not be
     parsed. Read before the span is ended as failed."""
+    is_fresh: bool = False
+    """True when all content that the readers return is made of plain values (str, int, float, bool, None,
+    list, dict), and no list or dict of it belongs to the library or the application, so that nobody can
+    change it after the call. It is then scrubbed and encoded in the export thread instead of in the call."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -78,12 +78,12 @@ def _shown_text(part: Any) -> str:
 
 def _function_call(item: Mapping[str, Any]) -> list[Part]:
     call_id = as_text(item.get("call_id")) or as_text(item.get("id"))
-    return [messages.tool_call(call_id, str(item.get("name")), item.get("arguments"))]
+    return [messages.tool_call(call_id, str(item.get("name")), plain(item.get("arguments")))]
 
 
 def _custom_call(item: Mapping[str, Any]) -> list[Part]:
     call_id = as_text(item.get("call_id")) or as_text(item.get("id"))
-    return [messages.tool_call(call_id, str(item.get("name")), item.get("input"))]
+    return [messages.tool_call(call_id, str(item.get("name")), plain(item.get("input")))]
 
 
 def _client_call(kind: str, item: Mapping[str, Any]) -> Part:

@@ -47,7 +47,7 @@ def parts_of(body: Mapping[str, Any]) -> list[Part]:
     parts += [call_part(call) for call in items(body.get("tool_calls"))]
     legacy = fields(body.get("function_call"))
     if legacy:
-        parts.append(messages.tool_call(None, str(legacy.get("name")), legacy.get("arguments")))
+        parts.append(messages.tool_call(None, str(legacy.get("name")), plain(legacy.get("arguments"))))
     return parts
 
 
@@ -113,10 +113,10 @@ def call_part(sent: Any) -> Part:
     function = fields(call.get("function"))
     if function:
         return messages.tool_call(
-            as_text(call.get("id")), str(function.get("name")), function.get("arguments")
+            as_text(call.get("id")), str(function.get("name")), plain(function.get("arguments"))
         )
     custom = fields(call.get("custom"))
-    return messages.tool_call(as_text(call.get("id")), str(custom.get("name")), custom.get("input"))
+    return messages.tool_call(as_text(call.get("id")), str(custom.get("name")), plain(custom.get("input")))
 
 
 def reasoning_of(body: Mapping[str, Any]) -> str:

@@ -143,6 +143,7 @@ def targets(
         finish=_finish,
         accepts=readers.accepts,
         read_error=readers.read_error,
+        is_fresh=True,
     )
     why = "sends every request of the client, whichever resource, helper or wrapper made it"
     return (
