@@ -1,10 +1,12 @@
 """The two servers of ``sdk_overhead``, in a process of their own so that their CPU is not counted.
 
-One speaks OpenAI's chat protocol with a canned answer, the other takes OTLP and counts the spans. Both are as
-small as HTTP/1.1 allows, so that what is measured is the client. Prints both ports, then serves until killed.
+One speaks OpenAI's and Anthropic's protocols with canned answers, the other takes OTLP and counts the spans.
+Both are as small as HTTP/1.1 allows, so that what is measured is the client. Prints both ports, then serves
+until killed.
 """
 
 import asyncio
+import gzip
 import itertools
 import json
 import re
@@ -15,7 +17,9 @@ ANSWER = (
     "anyway, and the rest, encoding and sending, happens in the background.\n\n"
 ) * 3
 _STREAM_LENGTH = re.compile(rb'"max_tokens": ?(\d+)')
-_SPAN_ID = b"\x12\x08"
+_SPAN = re.compile(rb"\x0a\x10.{16}\x12\x08.{8}", re.DOTALL)
+"""How a span begins: its trace id and its own."""
+_PROMPT = b"How long does a call take when it is traced"
 
 
 def answer() -> bytes:
@@ -67,6 +71,74 @@ def stream(chunks: int) -> bytes:
     )
 
 
+def message() -> bytes:
+    """Returns an answer of Anthropic's with the same text."""
+    return json.dumps({**_message_head(), "content": [{"type": "text", "text": ANSWER}]}).encode()
+
+
+def _message_head() -> dict[str, object]:
+    return {
+        "id": "msg_benchmark",
+        "type": "message",
+        "role": "assistant",
+        "model": "claude-haiku-4-5-20251001",
+        "content": [],
+        "stop_reason": "end_turn",
+        "stop_sequence": None,
+        "usage": {
+            "input_tokens": 556,
+            "cache_creation_input_tokens": 0,
+            "cache_read_input_tokens": 64,
+            "output_tokens": 180,
+            "service_tier": "standard",
+        },
+    }
+
+
+def message_stream(chunks: int) -> bytes:
+    """Returns the body of a streamed answer of Anthropic's of that many deltas."""
+    words = itertools.islice(itertools.cycle(ANSWER.split()), chunks)
+    events: list[dict[str, object]] = [
+        {"type": "message_start", "message": {**_message_head(), "stop_reason": None}},
+        {"type": "content_block_start", "index": 0, "content_block": {"type": "text", "text": ""}},
+    ]
+    events += [
+        {"type": "content_block_delta", "index": 0, "delta": {"type": "text_delta", "text": f" {word}"}}
+        for word in words
+    ]
+    events += [
+        {"type": "content_block_stop", "index": 0},
+        {
+            "type": "message_delta",
+            "delta": {"stop_reason": "end_turn", "stop_sequence": None},
+            "usage": {"output_tokens": chunks},
+        },
+        {"type": "message_stop"},
+    ]
+    return b"".join(
+        b"event: %b\ndata: %b\n\n" % (str(e["type"]).encode(), json.dumps(e).encode()) for e in events
+    )
+
+
+def embeddings() -> bytes:
+    """Returns four vectors of 256 numbers."""
+    vector = [round(0.001 * place, 3) for place in range(256)]
+    return json.dumps(
+        {
+            "object": "list",
+            "model": "text-embedding-3-small",
+            "data": [{"object": "embedding", "index": place, "embedding": vector} for place in range(4)],
+            "usage": {"prompt_tokens": 480, "total_tokens": 480},
+        }
+    ).encode()
+
+
+def failure() -> bytes:
+    """Returns the body of an answer with status 400, which both clients can read."""
+    error = {"type": "invalid_request_error", "message": "no such model", "code": None, "param": "model"}
+    return json.dumps({"type": "error", "error": error}).encode()
+
+
 class Http(asyncio.Protocol):
     """Reads requests with a content length and answers each by ``reply``."""
 
@@ -89,9 +161,10 @@ class Http(asyncio.Protocol):
                 return
             self._received = rest[size:]
             kind, body = self.reply(head, rest[:size])
+            status = b"400 Bad Request" if body is _FAILURE else b"200 OK"
             self._transport.write(
-                b"HTTP/1.1 200 OK\r\nx-spanwise: benchmark\r\n"
-                b"content-type: %b\r\ncontent-length: %d\r\n\r\n%b" % (kind, len(body), body)
+                b"HTTP/1.1 %b\r\nx-spanwise: benchmark\r\n"
+                b"content-type: %b\r\ncontent-length: %d\r\n\r\n%b" % (status, kind, len(body), body)
             )
 
     def reply(self, head: bytes, body: bytes) -> tuple[bytes, bytes]:
@@ -99,36 +172,46 @@ class Http(asyncio.Protocol):
         raise NotImplementedError
 
 
-class Model(Http):
-    """Answers chat completions; the length of a stream is the request's ``max_tokens``."""
+_FAILURE = failure()
 
-    _answer = answer()
-    _streams: dict[int, bytes] = {}  # noqa: RUF012 - a cache shared by all connections
+
+class Model(Http):
+    """Answers calls; the length of a stream is the request's ``max_tokens``."""
+
+    _chat, _message, _embeddings = answer(), message(), embeddings()
+    _streams: dict[tuple[bool, int], bytes] = {}  # noqa: RUF012 - a cache shared by all connections
 
     def reply(self, head: bytes, body: bytes) -> tuple[bytes, bytes]:
-        """Answers a chat completion."""
+        """Answers a call, by its path and its model's name."""
+        if b'-error"' in body or b'"error"' in body:
+            return b"application/json", _FAILURE
+        if b"/embeddings" in head[:100]:
+            return b"application/json", self._embeddings
+        is_anthropic = b"/v1/messages" in head[:100]
         if b'"stream":true' not in body and b'"stream": true' not in body:
-            return b"application/json", self._answer
+            return b"application/json", self._message if is_anthropic else self._chat
         found = _STREAM_LENGTH.search(body)
-        chunks = int(found[1]) if found else 20
-        if chunks not in self._streams:
-            self._streams[chunks] = stream(chunks)
-        return b"text/event-stream", self._streams[chunks]
+        key = is_anthropic, int(found[1]) if found else 20
+        if key not in self._streams:
+            self._streams[key] = message_stream(key[1]) if is_anthropic else stream(key[1])
+        return b"text/event-stream", self._streams[key]
 
 
 class Sink(Http):
-    """Accepts every span; ``GET`` answers how many there were and how many of them had content."""
+    """Accepts every span; ``GET`` answers how many there were and how many requests had a prompt in them."""
 
     spans = 0
-    with_content = 0
+    prompts = 0
 
     def reply(self, head: bytes, body: bytes) -> tuple[bytes, bytes]:
         """Counts spans, or tells how many there were."""
         if head.startswith(b"POST"):
-            Sink.spans += body.count(b"gen_ai.request.model")
-            Sink.with_content += body.count(b"gen_ai.input.messages")
+            if b"content-encoding: gzip" in head.lower():
+                body = gzip.decompress(body)
+            Sink.spans += len(_SPAN.findall(body))
+            Sink.prompts += body.count(_PROMPT) > 0
             return b"application/x-protobuf", b""
-        return b"application/json", json.dumps({"spans": Sink.spans, "content": Sink.with_content}).encode()
+        return b"application/json", json.dumps({"spans": Sink.spans, "prompts": Sink.prompts}).encode()
 
 
 async def serve() -> None:
