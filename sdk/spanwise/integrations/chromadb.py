@@ -35,10 +35,10 @@ def _metric_of(collection: Any) -> str | None:
     metadata = getattr(model, "metadata", None) or {}
     for index in ("hnsw", "spann"):
         space = (settings.get(index) or {}).get("space")
-        if space:
+        if isinstance(space, str):
             return _METRICS.get(space, space)
     space = metadata.get("hnsw:space")
-    return _METRICS.get(space, space)
+    return _METRICS.get(space, space) if isinstance(space, str) else None
 
 
 def _one_or_many(value: Any) -> list[Any]:
@@ -172,7 +172,7 @@ INTEGRATION = Integration(
     name="chromadb",
     module="chromadb",
     distribution="chromadb",
-    versions=">=0.5,<2",
+    versions=">=0.5.23,<2",
     targets=(
         *_database.targets(SYSTEM, "chromadb.api.models.Collection", "Collection", _READERS),
         *_database.targets(SYSTEM, "chromadb.api.models.AsyncCollection", "AsyncCollection", _READERS),

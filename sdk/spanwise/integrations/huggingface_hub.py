@@ -119,7 +119,7 @@ def read_response(answer: Any, call: Call) -> Response:
         return _embeddings(answer, call.wants_content)
     if operation not in (semconv.OP_CHAT, semconv.OP_TEXT_COMPLETION):
         return Response()
-    body = loaded(answer) if isinstance(answer, bytes | bytearray) else answer
+    body = loaded(answer) if isinstance(answer, bytes) else answer
     if operation == semconv.OP_CHAT:
         return _openai_chat.read_response(body, call.wants_content)
     first = items(body)[0] if items(body) else body
@@ -254,7 +254,7 @@ INTEGRATION = Integration(
     name="huggingface_hub",
     module="huggingface_hub",
     distribution="huggingface_hub",
-    versions=">=0.31,<3",
+    versions=">=0.31.4,<3",
     targets=(
         Target("huggingface_hub.inference._client:InferenceClient._inner_post", _READER, False, _WHY),
         Target(

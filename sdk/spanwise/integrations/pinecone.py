@@ -224,7 +224,7 @@ INTEGRATION = Integration(
     name="pinecone",
     module="pinecone",
     distribution="pinecone",
-    versions=">=7,<11",
+    versions=">=7.0.2,<11",
     targets=tuple(_targets()),
     operations=(
         semconv.OP_RETRIEVAL,

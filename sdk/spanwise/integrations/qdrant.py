@@ -224,7 +224,7 @@ INTEGRATION = Integration(
     name="qdrant",
     module="qdrant_client",
     distribution="qdrant-client",
-    versions=">=1.10,<2",
+    versions=">=1.13.2,<2",
     targets=(
         *_database.targets(SYSTEM, "qdrant_client.qdrant_client", "QdrantClient", _READERS | _UPLOADS),
         *_database.targets(SYSTEM, "qdrant_client.async_qdrant_client", "AsyncQdrantClient", _READERS),

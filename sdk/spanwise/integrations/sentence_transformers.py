@@ -144,7 +144,7 @@ INTEGRATION = Integration(
     name="sentence_transformers",
     module="sentence_transformers",
     distribution="sentence-transformers",
-    versions=">=3,<7",
+    versions=">=3.3.1,<7",
     targets=(
         Target(
             "sentence_transformers.sentence_transformer.model:SentenceTransformer.encode", _ENCODE, why=_WHY

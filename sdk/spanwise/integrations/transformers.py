@@ -250,7 +250,7 @@ INTEGRATION = Integration(
     name="transformers",
     module="transformers",
     distribution="transformers",
-    versions=">=4.44,<6",
+    versions=">=4.48.3,<6",
     targets=(
         Target(
             "transformers.pipelines.text_generation:TextGenerationPipeline.__call__",

@@ -1,6 +1,7 @@
 """Chroma in this process, and its clients of a server against a loopback one."""
 
 import asyncio
+import importlib
 import inspect
 import uuid
 from collections.abc import Iterator
@@ -190,9 +191,20 @@ def served(url: str, kind: str) -> Any:
         "log_position": 0,
     }
     known = inspect.signature(Model.__init__).parameters  # older versions have fewer
+    if "configuration" in known:
+        fields["configuration"] = older_configuration()
     model = Model(**{name: value for name, value in fields.items() if name in known})
     owner = AsyncCollection if kind == "async" else Collection
     return owner(client=client, model=model, embedding_function=None)
+
+
+def older_configuration() -> Any:
+    """Returns what older versions want for a collection that is configured as usual."""
+    try:
+        module = importlib.import_module("chromadb.api.collection_configuration")
+    except ModuleNotFoundError:
+        return importlib.import_module("chromadb.api.configuration").CollectionConfigurationInternal()
+    return module.load_collection_configuration_from_json({})
 
 
 @pytest.mark.parametrize("kind", ["sync", "async"])

@@ -1,10 +1,7 @@
 """Models small enough to be made at random in a moment, saved as a folder: nothing is downloaded."""
 
-import os
 from pathlib import Path
 from typing import Any
-
-os.environ.setdefault("HF_HUB_OFFLINE", "1")
 
 _TEXT = "hello world what is the capital of france paris berlin one two three red blue yes no why"
 WORDS = _TEXT.split()
@@ -37,6 +34,7 @@ def tokenizer(kind: str = "llama") -> Any:
         mask_token="[MASK]",
         padding_side="left" if kind == "llama" else "right",
         model_max_length=64,
+        **({"model_input_names": ["input_ids", "attention_mask"]} if kind == "llama" else {}),
     )
     made.chat_template = TEMPLATE
     return made

@@ -1,6 +1,7 @@
 """Qdrant in memory, sync and async, and its clients of a server against a loopback one."""
 
 import asyncio
+import importlib
 import inspect
 from typing import Any
 
@@ -14,7 +15,7 @@ qdrant_client = pytest.importorskip(
 )
 
 QdrantClient, AsyncQdrantClient = qdrant_client.QdrantClient, qdrant_client.AsyncQdrantClient
-models = qdrant_client.models
+models = importlib.import_module("qdrant_client.models")
 
 LIBRARIES = ("qdrant",)
 pytestmark = [
@@ -158,8 +159,8 @@ def test_a_server_embeds_the_text_that_is_asked(
     if status != 200:
         answer = {"status": {"error": "Not found"}, "time": 0.1}
     key = f"qdrant-{kind.__name__}-{status}"
-    url = loopback.put(made_up(key, "/collections/places/points/query", answer, status=status))
-    client = kind(url=url, cloud_inference=True, check_compatibility=False)
+    loopback.put(made_up(key, "/collections/places/points/query", answer, status=status))
+    client = kind(url=loopback.url, prefix=key, cloud_inference=True, check_compatibility=False)
     error: BaseException | None = None
     try:
         query = models.Document(text="what is near?", model="some-model")
@@ -192,7 +193,8 @@ def test_a_server_that_is_away_is_an_error(memory: SpanMemory, kind: Any) -> Non
 
 async def test_a_cancelled_query_is_an_error(memory: SpanMemory, loopback: Loopback) -> None:
     exchange = made_up("qdrant-held", "/collections/places/points/query", {"result": {}}, hold_after=2)
-    client = AsyncQdrantClient(url=loopback.put(exchange), check_compatibility=False)
+    loopback.put(exchange)
+    client = AsyncQdrantClient(url=loopback.url, prefix=exchange.key, check_compatibility=False)
     task = asyncio.ensure_future(client.query_points("places", query=[1.0, 1.0]))
     await asyncio.to_thread(loopback.wait_held)
     task.cancel()
