@@ -160,7 +160,8 @@ def test_a_server_embeds_the_text_that_is_asked(
         answer = {"status": {"error": "Not found"}, "time": 0.1}
     key = f"qdrant-{kind.__name__}-{status}"
     loopback.put(made_up(key, "/collections/places/points/query", answer, status=status))
-    client = kind(url=loopback.url, prefix=key, cloud_inference=True, check_compatibility=False)
+    headers = {"x-exchange": key}
+    client = kind(url=loopback.url, metadata=headers, cloud_inference=True, check_compatibility=False)
     error: BaseException | None = None
     try:
         query = models.Document(text="what is near?", model="some-model")
@@ -194,7 +195,8 @@ def test_a_server_that_is_away_is_an_error(memory: SpanMemory, kind: Any) -> Non
 async def test_a_cancelled_query_is_an_error(memory: SpanMemory, loopback: Loopback) -> None:
     exchange = made_up("qdrant-held", "/collections/places/points/query", {"result": {}}, hold_after=2)
     loopback.put(exchange)
-    client = AsyncQdrantClient(url=loopback.url, prefix=exchange.key, check_compatibility=False)
+    headers = {"x-exchange": exchange.key}
+    client = AsyncQdrantClient(url=loopback.url, metadata=headers, check_compatibility=False)
     task = asyncio.ensure_future(client.query_points("places", query=[1.0, 1.0]))
     await asyncio.to_thread(loopback.wait_held)
     task.cancel()
