@@ -86,10 +86,14 @@ class Run:
             self.step.fail(error)
 
     def _stop(self, reason: str, partial: Any) -> None:
-        if self.model is not None:
-            self.model.close(partial)
-        elif self.step is not None:
-            self.step.set_attribute(reason, True)
+        try:
+            if self.model is not None:
+                self.model.close(partial)
+            elif self.step is not None:
+                self.step.set_attribute(reason, True)
+        except Exception as error:  # noqa: BLE001  may run in a finalizer's thread, where nobody catches it
+            guard.fault("stopping a LangChain run", error)
+        if self.step is not None:
             self.step.end()
 
 

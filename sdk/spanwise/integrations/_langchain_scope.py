@@ -14,6 +14,7 @@ from typing import Any
 
 from opentelemetry.context import Context
 
+from spanwise import guard
 from spanwise.finalizer import unregistered
 from spanwise.integrations._langchain_runs import Run, Runs
 from spanwise.lending import Lender, with_lender
@@ -74,7 +75,10 @@ class Scope:
         """Ends what LangChain has left open."""
         for run in self._own:
             if run.is_open and self._runs.take(run.run_id) is not None:
-                run.fail(error)
+                try:
+                    run.fail(error)
+                except Exception as fault:  # noqa: BLE001  the app's error must go on
+                    guard.fault("ending an abandoned run", fault)
 
 
 class _InOrder:

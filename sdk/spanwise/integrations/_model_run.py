@@ -13,7 +13,7 @@ from typing import Any
 from opentelemetry.context import Context
 from opentelemetry.trace import Span, StatusCode, set_span_in_context
 
-from spanwise import semconv
+from spanwise import guard, semconv
 from spanwise.finalizer import close_from_finalizer
 from spanwise.integrations._declaration import Call, Reader
 from spanwise.lending import await_stream, forget_stream, with_lender
@@ -117,7 +117,13 @@ class ModelRun:
         await_stream(self)
 
     def _on_dropped(self, stream: Any) -> None:
-        close_from_finalizer(self.close)
+        close_from_finalizer(self._close_unread)
+
+    def _close_unread(self) -> None:
+        try:
+            self.close()
+        except Exception as error:  # noqa: BLE001  runs in a finalizer's thread, where nobody catches it
+            guard.fault("ending a stream that nobody read", error)
 
     # --- for the framework ------------------------------------------------------------------------------
 

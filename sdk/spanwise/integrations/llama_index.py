@@ -63,7 +63,7 @@ INTEGRATION = Integration(
     name="llama_index",
     module="llama_index.core.instrumentation",
     distribution="llama-index-core",
-    versions=">=0.12,<0.15",
+    versions=">=0.12.45,<0.15",
     listen=listen,
     operations=(
         semconv.OP_INVOKE_WORKFLOW,

@@ -88,6 +88,8 @@ def test_a_fault_is_met_by_some_call(library: str, fault: str, loopback: Loopbac
     readers = [target.reader for target in integrations._registry()[library].integration.targets]
     if hasattr(Reader, fault) and not any(getattr(reader, fault) for reader in readers):
         return  # this library's readers have no such function
+    if not readers and fault in ("observe", "prepare", "unwritable attribute"):
+        return  # a library that calls back has no targets to put these into
     with under(fault, library):
         for each in CALLS:
             if each.values[0] == library:
