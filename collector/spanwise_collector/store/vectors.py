@@ -1,4 +1,4 @@
-"""Vectors: beside the spans in a table of their own, so that they weigh on nothing that does not read them."""
+"""Vectors: beside the spans in a table of their own, where they weigh on nothing that does not read them."""
 
 from collections.abc import Sequence
 
