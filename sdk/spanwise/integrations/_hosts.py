@@ -36,6 +36,7 @@ _BY_DOMAIN = {
     "moonshot.cn": semconv.PROVIDER_MOONSHOT,
     "cohere.ai": semconv.PROVIDER_COHERE,
     "cohere.com": semconv.PROVIDER_COHERE,
+    "ai21.com": semconv.PROVIDER_AI21,
     "ollama.com": semconv.PROVIDER_OLLAMA,
     "generativelanguage.googleapis.com": semconv.PROVIDER_GEMINI,
     "aiplatform.googleapis.com": semconv.PROVIDER_VERTEX_AI,

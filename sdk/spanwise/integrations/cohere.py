@@ -28,7 +28,7 @@ def sent_of(call: Call) -> Sent:
     def body() -> Mapping[str, Any]:
         sent = fields(kwargs.get("json"))
         further = fields(fields(kwargs.get("request_options")).get("additional_body_parameters"))
-        return {key: value for key, value in {**sent, **further}.items() if value is not ...}
+        return {**sent, **further}  # what was not given is ``...``, which no reader takes for a value
 
     is_stream = bool(fields(kwargs.get("json")).get("stream"))
     return Sent(str(kwargs.get("method")), str(path), address, body, is_stream)
