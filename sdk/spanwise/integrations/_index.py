@@ -5,6 +5,7 @@ holds it equal to the declarations. A declaration that is missing here works, bu
 """
 
 LIBRARIES = {
+    "ai21": "ai21",
     "anthropic": "anthropic",
     "bedrock": "botocore",
     "chromadb": "chromadb",
