@@ -162,7 +162,8 @@ def _follow_body(body: Any, recording: Recording) -> None:
 
     watch = _watched_async if is_async else _watched
     body.read = watch(kind.read, reader, tee, _is_whole)
-    body.readinto = watch(kind.readinto, reader, tee, _never, _filled)
+    if hasattr(kind, "readinto"):  # not in older versions
+        body.readinto = watch(kind.readinto, reader, tee, _never, _filled)
     if not is_async:
         body.readlines = watch(kind.readlines, reader, tee, _always, b"".join)
         body.close = _closing(kind.close, reader, tee)

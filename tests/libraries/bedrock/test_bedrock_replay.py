@@ -45,9 +45,9 @@ METHODS = {
 }
 
 
-def sendable(exchange: Exchange, operation: str = "Converse") -> Exchange:
+def sendable(exchange: Exchange, operation: str = "Converse", model: Any = MODEL) -> Exchange:
     """Returns a recording with the parameters that this version of botocore has names for."""
-    shape = MODEL.operation_model(operation).input_shape
+    shape = model.operation_model(operation).input_shape
     return replace(exchange, sent=json.dumps(pruned(sent(exchange), shape)).encode())
 
 
@@ -141,6 +141,7 @@ def test_agents_are_recorded(exchange: Exchange, memory: SpanMemory, loopback: L
             check_answer(client.retrieve_and_generate(**sent(exchange)), exchange, memory)
             return
         _, agent, _, alias, _, session, _ = exchange.path.strip("/").split("/")
+        exchange = sendable(exchange, "InvokeAgent", client.meta.service_model)
         answer = client.invoke_agent(agentId=agent, agentAliasId=alias, sessionId=session, **sent(exchange))
         said = b"".join(event["chunk"]["bytes"] for event in answer["completion"] if "chunk" in event)
     (span,) = memory.take()
