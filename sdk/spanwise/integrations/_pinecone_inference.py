@@ -41,12 +41,15 @@ def read_embed(call: Call) -> Request:
 def read_embedded(result: Any, call: Call) -> Response:
     """Reads an ``EmbeddingsList``: the model, the tokens and the vectors' length."""
     data = items(_field(result, "data"))
-    values = _field(data[0], "values") if data else None
+    vectors = [items(_field(each, "values")) for each in data]
     tokens = as_count(_field(_field(result, "usage"), "total_tokens"))
     return Response(
         model=as_text(_field(result, "model")),
         usage=None if tokens is None else Usage(input_tokens=tokens),
-        attributes=given([(semconv.EMBEDDINGS_DIMENSION_COUNT, len(items(values)) or None)]),
+        attributes=given(
+            [(semconv.EMBEDDINGS_DIMENSION_COUNT, len(vectors[0]) or None if vectors else None)]
+        ),
+        vectors=vectors,
     )
 
 

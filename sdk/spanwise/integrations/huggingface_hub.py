@@ -18,6 +18,7 @@ from spanwise.integrations._hosts import server_of
 from spanwise.integrations._stainless_fields import as_count, as_text, fields, given, items, loaded
 from spanwise.messages import Message
 from spanwise.operation import Request, Response, Usage
+from spanwise.runtime import current
 
 _OPERATIONS = {
     "conversational": semconv.OP_CHAT,
@@ -135,7 +136,14 @@ def _embeddings(answer: Any, wants_content: bool) -> Response:
         return _openai_embeddings.read_response(loaded(answer), wants_content)
     end = answer.find(b"]")
     length = answer.count(b",", 0, end) + 1 if end > 0 and start[:1] == b"[" else None
-    return Response(attributes=given([(semconv.EMBEDDINGS_DIMENSION_COUNT, length)]))
+    response = Response(attributes=given([(semconv.EMBEDDINGS_DIMENSION_COUNT, length)]))
+    runtime = current()
+    if runtime is not None and runtime.config.capture_embeddings:
+        parsed = items(loaded(answer))
+        vectors = [parsed] if parsed and not items(parsed[0]) else list(parsed)
+        if vectors and not items(vectors[0][0]):  # else a vector for each token
+            response.vectors = vectors
+    return response
 
 
 def _generated(body: Mapping[str, Any], wants_content: bool) -> Response:

@@ -15,6 +15,7 @@ from spanwise.integrations.transformers import model_name, revision_of
 from spanwise.operation import Request, Response
 
 PROVIDER = semconv.PROVIDER_HUGGINGFACE
+_MAX_VECTORS = 512
 
 
 def _request(call: Call, operation: str) -> Request:
@@ -60,7 +61,21 @@ def read_encoded(result: Any, call: Call) -> Response:
         first = first.get("sentence_embedding")
     shape = getattr(first, "shape", None)
     length = int(shape[-1]) if shape else None
-    return Response(attributes=given([(semconv.EMBEDDINGS_DIMENSION_COUNT, length)]))
+    attributes = given([(semconv.EMBEDDINGS_DIMENSION_COUNT, length)])
+    return Response(attributes=attributes, vectors=_vectors(result))
+
+
+def _vectors(result: Any) -> list[Any] | None:
+    """Returns the first vectors as rows of the result itself; those on another device are left there."""
+    if isinstance(result, list):
+        rows = result[:_MAX_VECTORS]
+    else:
+        shape = getattr(result, "shape", ())
+        rows = [result] if len(shape) == 1 else list(result[:_MAX_VECTORS]) if len(shape) == 2 else []
+    plain = [row for row in rows if getattr(row, "shape", None) is not None and len(row.shape) == 1]
+    if any(getattr(getattr(row, "device", None), "type", "cpu") != "cpu" for row in plain[:1]):
+        return None
+    return plain or None
 
 
 def read_rank(call: Call) -> Request:

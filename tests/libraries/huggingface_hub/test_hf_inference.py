@@ -294,3 +294,14 @@ def test_who_answers_is_read_from_the_address(url: str, provider: str, routed: s
     request = Request("chat", "")
     integration._add_server(request, url)
     assert (request.provider, request.attributes.get("huggingface.inference_provider")) == (provider, routed)
+
+
+@pytest.mark.parametrize("answer", [[0.5, 0.25, 1.0], [[0.5, 0.25, 1.0]], [[[0.5, 0.25, 1.0]]]])
+def test_vectors_are_kept_where_they_are_asked_for(loopback: Loopback, answer: Any) -> None:
+    url = loopback.put(made_up(f"hf-vectors-{len(str(answer))}", "/", answer))
+    with traced(("huggingface_hub",), capture_embeddings=True) as memory:
+        InferenceClient(base_url=url + "/", token="hf_x").feature_extraction("some text")
+        (span,) = memory.take()
+    vectors = span["attributes"].get("spanwise.embeddings.vectors")
+    is_of_tokens = isinstance(answer[0], list) and isinstance(answer[0][0], list)
+    assert (None if vectors is None else vectors["shape"]) == (None if is_of_tokens else [1, 3])

@@ -109,3 +109,13 @@ def test_without_content_no_text_is_kept(encoder: Any, scorer: Any) -> None:
     assert "spanwise.embeddings.input" not in embedded["attributes"]
     assert set(ranked["attributes"]["gen_ai.retrieval.documents"][0]) == {"id", "index", "score"}
     assert "paris" not in str(ranked)
+
+
+@pytest.mark.parametrize("options", [{}, {"convert_to_tensor": True}, {"convert_to_numpy": False}])
+def test_vectors_are_kept_where_they_are_asked_for(encoder: Any, options: dict[str, Any]) -> None:
+    with traced(LIBRARIES, capture_embeddings=True) as memory:
+        encoder.encode(["hello", "world", "red"], show_progress_bar=False, **options)
+        encoder.encode("hello", show_progress_bar=False)
+        several, one = memory.take()
+    assert several["attributes"]["spanwise.embeddings.vectors"]["shape"] == [3, 16]
+    assert one["attributes"]["spanwise.embeddings.vectors"]["shape"] == [1, 16]
