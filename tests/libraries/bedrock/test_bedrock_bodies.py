@@ -256,6 +256,8 @@ def test_a_guardrail_that_is_applied(loopback: Loopback, memory: SpanMemory) -> 
     }
     url = loopback.put(made_up("guard", "/guardrail/g1/version/2/apply", answer))
     client = boto3.client("bedrock-runtime", endpoint_url=url, **SETTINGS)
+    if not hasattr(client, "apply_guardrail"):
+        pytest.skip("no recorded data for this version: botocore has no apply_guardrail yet")
     client.apply_guardrail(
         guardrailIdentifier="g1",
         guardrailVersion="2",

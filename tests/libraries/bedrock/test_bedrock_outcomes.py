@@ -18,7 +18,7 @@ truth = pytest.importorskip("bedrock_truth", reason="botocore is not installed")
 LIBRARIES = ("bedrock",)
 SESSION = aioboto3.Session()
 TEXT = "Hello, dear world"
-USAGE = {"inputTokens": 5, "outputTokens": 6, "totalTokens": 21, "cacheReadInputTokens": 10}
+USAGE = {"inputTokens": 5, "outputTokens": 6, "totalTokens": 11}
 START = truth.frame("messageStart", {"role": "assistant"})
 STOP = truth.frame("messageStop", {"stopReason": "end_turn"})
 END = truth.frame("metadata", {"usage": USAGE, "metrics": {"latencyMs": 7}})
@@ -27,9 +27,9 @@ EXPECTED = {
     "request_model": "m",
     "response_model": None,
     "finish_reasons": ["stop"],
-    "input_tokens": 15,
+    "input_tokens": 5,
     "output_tokens": 6,
-    "cached_input_tokens": 10,
+    "cached_input_tokens": None,
     "reasoning_output_tokens": None,
     "status": "unset",
     "error_message": None,

@@ -68,10 +68,18 @@ def arguments(exchange: Exchange) -> dict[str, Any]:
     return {"modelId": model_of(exchange), **sent(exchange)}
 
 
+def readable(exchange: Exchange) -> Exchange:
+    """Returns a recording with what this version of botocore hands on of an answer of ``converse``."""
+    if operation_of(exchange) != "converse" or exchange.status >= 400:
+        return exchange
+    shape = MODEL.operation_model("Converse").output_shape
+    return replace(exchange, body=json.dumps(pruned(exchange.answer, shape)).encode())
+
+
 def check(exchange: Exchange, memory: SpanMemory) -> None:
     spans = memory.take()
     assert len(spans) == 1
-    wanted, got = expected(exchange), summary(spans[0])
+    wanted, got = expected(readable(exchange)), summary(spans[0])
     # Texts of one message are joined; an empty message has no text.
     assert {name: got[name] for name in wanted} == wanted
     attributes = spans[0]["attributes"]
