@@ -20,8 +20,8 @@ def packed(vectors: Sequence[Any]) -> dict[str, object] | None:
     """Returns vectors as a message part that is not text, ``None`` when they are none.
 
     Args:
-        vectors: Each a sequence of numbers, or float32 in base64 as OpenAI's wire has them. All of them are
-            taken to be as long as the first one; those after one that is not are left out.
+        vectors: Each a sequence of numbers (an array or tensor too), or float32 in base64 as OpenAI's wire
+            has them. Those after one that cannot be read, or is not as long as the first, are left out.
 
     Returns:
         ``{"type": "blob", "mime_type": "application/x-bfloat16", "shape": [vectors, dimensions], "total":
@@ -31,7 +31,10 @@ def packed(vectors: Sequence[Any]) -> dict[str, object] | None:
     pieces: list[bytes] = []
     size = 0
     for vector in vectors:
-        piece = _bfloat16(vector)
+        try:
+            piece = _bfloat16(vector)
+        except (TypeError, ValueError, OverflowError, struct.error):
+            break  # foreign objects: not numbers, not base64, not as long as they say
         if not piece or size + len(piece) > MAX_BYTES or (pieces and len(piece) != len(pieces[0])):
             break
         pieces.append(piece)
@@ -54,6 +57,8 @@ def _bfloat16(vector: Any) -> bytes:
         count = len(raw) // _FLOAT_BYTES
         raw = raw[: count * _FLOAT_BYTES]
     else:
+        if hasattr(vector, "tolist"):  # an array or tensor: all at once instead of number by number
+            vector = vector.tolist()
         count = len(vector)
         raw = struct.pack(f"<{count}f", *vector)
     if not count:

@@ -62,6 +62,19 @@ def test_what_is_no_list_of_vectors() -> None:
     assert (part["shape"], part["total"]) == ([1, 2], 2)
 
 
+def test_arrays_are_read_as_lists_are() -> None:
+    rows = np.array([[0.5, -1.5], [2.0, 0.25]], np.float64)
+    assert packed(list(rows)) == packed(rows.tolist())
+
+
+@pytest.mark.parametrize("bad", [None, 7, "not base64!", ["a"], [[1.0]], [1e300], object()])
+def test_a_vector_that_cannot_be_read_ends_the_list(bad: Any) -> None:
+    assert packed([bad]) is None
+    part = packed([[1.0, 2.0], bad, [3.0, 4.0]])
+    assert part is not None
+    assert (part["shape"], part["total"]) == ([1, 2], 3)
+
+
 def embed(**settings: Any) -> dict[str, Any]:
     """The attributes of the span of a real client's call."""
     data = [{"object": "embedding", "index": n, "embedding": [0.25 * n, -1.0]} for n in range(2)]
