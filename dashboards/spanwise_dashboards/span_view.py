@@ -256,9 +256,13 @@ def _documents(document: str) -> list[Document]:
     return [_document(rank, held, best) for rank, held in enumerate(found, 1)]
 
 
+def _number(value: object) -> float | None:
+    return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
+
+
 def _document(rank: int, held: dict[str, Any], best: float) -> Document:
-    given = held.get("score")
-    score = float(given) if isinstance(given, int | float) and not isinstance(given, bool) else None
+    score, distance = _number(held.get("score")), _number(held.get("distance"))
+    shown = "none" if distance is None else f"distance {distance:.3f}"  # no bar: the least is the best
     body = held.get("content")
     content = body if isinstance(body, str) else jsonview.dumps(body) if body is not None else ""
     rest = {key: value for key, value in held.items() if key not in ("content", "score", "title")}
@@ -266,7 +270,7 @@ def _document(rank: int, held: dict[str, Any], best: float) -> Document:
     return Document(
         rank=rank,
         title=plain(title, 160),
-        score=f"{score:.3f}" if score is not None else "none",
+        score=f"{score:.3f}" if score is not None else shown,
         score_width=round(100 * max(0.0, score) / best, 1) if score is not None and best > 0 else 0.0,
         content=passage(content, f"documents/{rank - 1}/content") if content else None,
         details=jsonview.markup(rest) if len(rest) > ("title" not in held) else None,

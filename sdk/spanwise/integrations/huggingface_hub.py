@@ -83,7 +83,7 @@ def _name(model: Any) -> str | None:
 
 
 def _add_server(request: Request, url: str) -> None:
-    """Adds who answers: Hugging Face's router for another provider, that provider itself, or an own server."""
+    """Adds who answers: Hugging Face's router, the provider behind it by itself, or a server of one's own."""
     parts = urlsplit(url)
     server = server_of(_Address(parts.hostname, parts.port, parts.scheme, parts.path))
     request.provider = server.provider or semconv.PROVIDER_HUGGINGFACE
@@ -274,6 +274,6 @@ INTEGRATION = Integration(
     ),
     observe=observe,
     operations=(semconv.OP_CHAT, semconv.OP_TEXT_COMPLETION, semconv.OP_EMBEDDINGS),
-    captures="messages, tools, parameters, finish reasons, tokens, the inference provider; of other tasks the "
-    "name, model and time",
+    captures="messages, tools, parameters, finish reasons, tokens, the inference provider; of other tasks "
+    "the name, model and time",
 )
