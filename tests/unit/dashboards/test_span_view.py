@@ -96,7 +96,9 @@ def test_facts_name_parameters_and_speed():
 
 
 def test_content_follows_the_kind():
-    documents = json.dumps([{"id": "d", "score": 0.5, "content": "one"}, "two", {"id": "e", "distance": 0.25}])
+    documents = json.dumps(
+        [{"id": "d", "score": 0.5, "content": "one"}, "two", {"id": "e", "distance": 0.25}]
+    )
     retrieval = view_span(span(operation="retrieval", documents=documents, input_text="what?"))
     assert retrieval.content_label == "Documents"
     assert [(d.rank, d.score, d.score_width) for d in retrieval.documents] == [
