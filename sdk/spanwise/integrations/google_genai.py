@@ -179,7 +179,7 @@ INTEGRATION = Integration(
     name="google_genai",
     module="google.genai",
     distribution="google-genai",
-    versions=">=1.10,<4",
+    versions=">=1.25,<4",
     targets=(
         Target(f"{_CLIENT}.request", _READER, why=_WHY),
         Target(f"{_CLIENT}.request_streamed", _READER, why=_WHY),
