@@ -31,6 +31,7 @@ from opentelemetry.trace import (
 )
 
 from spanwise import semconv
+from spanwise.content import Waiting
 from spanwise.processor import SpanProcessor
 
 if TYPE_CHECKING:
@@ -266,8 +267,20 @@ class CallSpan(ReadableSpan, Span):
 
     @property
     def events(self) -> Sequence[Event]:
-        """What happened in it."""
-        return tuple(self._own_events)
+        """What happened in it. Texts that were put off are written when they are asked for."""
+        return tuple(
+            Event(
+                event.name,
+                {key: _settled(value) for key, value in (event.attributes or {}).items()},
+                event.timestamp,
+            )
+            for event in self._own_events
+        )
+
+    @property
+    def unsettled_events(self) -> Sequence[Event]:
+        """The same, with the texts that were put off still as ``Waiting``."""
+        return self._own_events
 
     @property
     def links(self) -> Sequence[Link]:
@@ -307,7 +320,7 @@ class CallSpan(ReadableSpan, Span):
             parent=self._own_parent,
             resource=self.resource,
             attributes=self._values,
-            events=self._own_events,
+            events=self.events,
             links=self._own_links,
             kind=self._own_kind,
             status=self._own_status,
@@ -316,6 +329,10 @@ class CallSpan(ReadableSpan, Span):
             instrumentation_scope=self.instrumentation_scope,
         )
         return str(copy.to_json(indent))
+
+
+def _settled(value: Any) -> Any:
+    return value.settled() if isinstance(value, Waiting) else value
 
 
 def _cleaned(value: Any) -> Any:

@@ -57,7 +57,7 @@ class Capture:
         fastest on its JSON, which is the copy at the same time: a third of the cost of ``content``.
         """
         if value.__class__ is JsonText:  # a reader's own: numbers, in which there is nothing to scrub
-            return value  # type: ignore[return-value]
+            return value
         if value.__class__ is str or not isinstance(self._scrub, bool):
             return None
         try:
@@ -77,7 +77,12 @@ class Capture:
 
         A scrub function of the app's runs here and now: it may ask for what only this thread knows.
         """
-        return Waiting(value, self.kept) if isinstance(self._scrub, bool) else self.kept(value)
+        return Waiting(value, self.kept) if self.may_wait else self.kept(value)
+
+    @property
+    def may_wait(self) -> bool:
+        """False when the app's own function scrubs."""
+        return isinstance(self._scrub, bool)
 
     def text(self, text: str) -> str:
         """Returns a short text that is not content itself, such as an error message, scrubbed."""

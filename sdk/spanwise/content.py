@@ -9,6 +9,7 @@ import logging
 import math
 import threading
 from collections.abc import Callable, Iterable, Mapping
+from typing import Any
 
 logger = logging.getLogger("spanwise")
 
@@ -33,7 +34,7 @@ class Waiting:
 
     __slots__ = ("_settle", "value")
 
-    def __init__(self, value: object, settle: Callable[[object], object]) -> None:
+    def __init__(self, value: Any, settle: Callable[[Any], object]) -> None:
         self.value = value
         self._settle = settle
 

@@ -1,12 +1,15 @@
 """How a failure is written to a span: status, ``error.type``, HTTP status code, an exception event."""
 
-import traceback
+from typing import Any
 
 from opentelemetry.trace import Span, Status, StatusCode
 
 from spanwise import semconv
+from spanwise.call_span import CallSpan
 from spanwise.capture import Capture
+from spanwise.content import Waiting
 from spanwise.operation import AttributeValue
+from spanwise.stack import Link, stack_of, text_of
 
 _MAX_MESSAGE = 4_096
 _MAX_STACK = 32_768
@@ -46,15 +49,19 @@ def record_error(
     if not keeps_text:
         span.add_event(semconv.EXCEPTION_EVENT, {semconv.EXCEPTION_TYPE: name})
         return
-    stack = "".join(traceback.format_exception(type(error), error, error.__traceback__))
-    span.add_event(
-        semconv.EXCEPTION_EVENT,
-        {
-            semconv.EXCEPTION_TYPE: name,
-            semconv.EXCEPTION_MESSAGE: message,
-            semconv.EXCEPTION_STACKTRACE: capture.text(stack[-_MAX_STACK:]),
-        },
-    )
+
+    def text(chain: list[Link]) -> str:
+        return capture.text(text_of(chain)[-_MAX_STACK:])
+
+    stack: Any = stack_of(error)
+    # A light span is seen by our export thread alone, which finds the lines and scrubs them there.
+    is_put_off = isinstance(span, CallSpan) and capture.may_wait
+    event: dict[str, Any] = {
+        semconv.EXCEPTION_TYPE: name,
+        semconv.EXCEPTION_MESSAGE: message,
+        semconv.EXCEPTION_STACKTRACE: Waiting(stack, text) if is_put_off else text(stack),
+    }
+    span.add_event(semconv.EXCEPTION_EVENT, event)
 
 
 def _message(error: BaseException) -> str:

@@ -14,7 +14,7 @@ from opentelemetry.sdk.trace import SpanProcessor as OtelSpanProcessor
 from spanwise import guard
 from spanwise.ambient import is_private
 from spanwise.backlog import Backlog
-from spanwise.content import ContentTable
+from spanwise.content import ContentTable, Waiting
 from spanwise.encode import EndedSpan, attributes_of
 from spanwise.privacy import without_content
 from spanwise.suppression import get_current
@@ -31,6 +31,8 @@ _SPAN_BYTES = 3400
 
 
 _EVENT_BYTES = 600
+_STACK_BYTES = 4000
+"""Of a stack that is not written out yet."""
 
 
 class SpanSelection:
@@ -211,9 +213,12 @@ def _size_of(span: ReadableSpan) -> int:
     for value in attributes_of(span).values():
         if value.__class__ is str and len(value) > 256:
             total += len(value)
-    for event in span.events:
+    events = getattr(span, "unsettled_events", None)
+    for event in span.events if events is None else events:
         total += _EVENT_BYTES
         for value in (event.attributes or {}).values():
             if value.__class__ is str:
                 total += len(value)
+            elif value.__class__ is Waiting:
+                total += _STACK_BYTES
     return total
