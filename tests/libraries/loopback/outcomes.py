@@ -242,8 +242,9 @@ class Outcomes:
         else:
             next(iter(stream))
         del stream
-        for _ in range(20):  # the loop closes a dropped generator, and those inside it, one turn each
-            gc.collect()
+        for turn in range(20):  # the loop closes a dropped generator, and those inside it, one turn each
+            if turn in (0, 10):
+                gc.collect()
             await asyncio.sleep(0)
         assert self.only(memory)["status"] == "unset"
         await self.end(client)

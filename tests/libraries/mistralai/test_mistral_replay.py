@@ -241,7 +241,7 @@ def test_error_inside_a_stream(loopback: Loopback, memory: SpanMemory) -> None:
     url = loopback.put(
         made_up("busy", "/v1/chat/completions", body, headers={"content-type": "text/event-stream"})
     )
-    with contextlib.suppress(ValueError):  # the client's own: an error is no chunk
+    with contextlib.suppress(Exception):  # the client's own: an error is no chunk
         list(client_at(url).chat.stream(model="m", messages=[{"role": "user", "content": "Hi"}]))
     (span,) = memory.take()
     assert (span["status"], span["status_message"]) == ("error", "Overloaded")
