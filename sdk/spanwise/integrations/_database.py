@@ -10,12 +10,14 @@ from urllib.parse import urlsplit
 
 from spanwise import semconv
 from spanwise.integrations._declaration import Call, Reader, Target
+from spanwise.integrations._stainless_fields import plain
 from spanwise.operation import AttributeValue, Request, Response
 from spanwise.suppression import is_within_call
 
 MAX_DOCUMENTS = 100
 """Documents recorded of one call; ``db.response.returned_rows`` tells how many there were."""
 
+_PLAIN = frozenset({str, int, float, bool, type(None)})
 _TEXT_FIELDS = ("text", "content", "page_content", "document", "chunk_text", "chunk", "body", "passage")
 """Where stores without a field for the text of a record commonly have it: among its other fields."""
 
@@ -148,6 +150,15 @@ def found(
     return response
 
 
+def fresh(fields: Mapping[str, Any], left_out: str | None = None) -> dict[str, Any]:
+    """Returns a copy that nobody else holds, without one field: readers here give only such content away."""
+    return {
+        str(key): value if value.__class__ in _PLAIN else plain(value)
+        for key, value in fields.items()
+        if key != left_out
+    }
+
+
 def record(
     record_id: Any,
     fields: Mapping[str, Any] | None,
@@ -166,7 +177,7 @@ def record(
         name = next((name for name in _TEXT_FIELDS if isinstance(fields.get(name), str)), None)
         if name is not None:
             document["content"] = fields[name]
-        rest = {key: value for key, value in fields.items() if key != name}
+        rest = fresh(fields, name)
         if rest:
             document["metadata"] = rest
     return document

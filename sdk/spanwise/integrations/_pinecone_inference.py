@@ -114,5 +114,5 @@ def _field(value: Any, name: str) -> Any:
 
 
 _accepts = outermost(SYSTEM)
-EMBED = Reader(read_embed, read_embedded, accepts=_accepts)
-RERANK = Reader(read_rerank, read_reranked, accepts=_accepts)
+EMBED = Reader(read_embed, read_embedded, accepts=_accepts, is_fresh=True)
+RERANK = Reader(read_rerank, read_reranked, accepts=_accepts, is_fresh=True)

@@ -117,8 +117,9 @@ def _documents(result: Any, batches: Any, wants_content: bool) -> Iterator[dict[
                 document["query"] = query
             for name, column in columns:
                 values = column[query] if column else None
-                if values and values[row] is not None:
-                    document[name] = values[row]
+                value = values[row] if values else None
+                if value is not None:
+                    document[name] = _database.fresh(value) if name == "metadata" else value
             yield document
 
 
@@ -159,11 +160,11 @@ def read_written(result: Any, call: Call) -> Response:
 
 _accepts = _database.outermost(SYSTEM)
 _READERS = {
-    "query": Reader(read_query, read_found, accepts=_accepts),
-    "search": Reader(read_search, read_found, accepts=_accepts),
-    "get": Reader(read_get, read_got, accepts=_accepts),
+    "query": Reader(read_query, read_found, accepts=_accepts, is_fresh=True),
+    "search": Reader(read_search, read_found, accepts=_accepts, is_fresh=True),
+    "get": Reader(read_get, read_got, accepts=_accepts, is_fresh=True),
     **{
-        name: Reader(_read_write(name), read_written, accepts=_accepts)
+        name: Reader(_read_write(name), read_written, accepts=_accepts, is_fresh=True)
         for name in ("add", "upsert", "update", "delete")
     },
 }

@@ -255,6 +255,7 @@ _READER = Reader(
     fold=_Lines.add,
     finish=_Lines.response,
     read_error=read_error,
+    is_fresh=True,
 )
 _WHY = "sends every request of the client, whatever its task"
 

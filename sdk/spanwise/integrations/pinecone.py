@@ -177,24 +177,28 @@ def read_written(result: Any, call: Call) -> Response:
 
 _accepts = _database.outermost(SYSTEM)
 _WRITES = {
-    "upsert": Reader(_read_write("upsert", "vectors", "documents"), read_written, accepts=_accepts),
-    "update": Reader(_read_write("update", "documents"), read_written, accepts=_accepts),
-    "delete": Reader(_read_write("delete", "ids"), read_written, accepts=_accepts),
+    "upsert": Reader(
+        _read_write("upsert", "vectors", "documents"), read_written, accepts=_accepts, is_fresh=True
+    ),
+    "update": Reader(_read_write("update", "documents"), read_written, accepts=_accepts, is_fresh=True),
+    "delete": Reader(_read_write("delete", "ids"), read_written, accepts=_accepts, is_fresh=True),
 }
 _INDEX = {
-    "query": Reader(read_query, read_found, accepts=_accepts),
-    "search": Reader(read_search, read_found, accepts=_accepts),
-    "search_records": Reader(read_search, read_found, accepts=_accepts),
-    "fetch": Reader(read_fetch, read_fetched, accepts=_accepts),
-    "upsert_records": Reader(_read_write("upsert_records", "records"), read_written, accepts=_accepts),
+    "query": Reader(read_query, read_found, accepts=_accepts, is_fresh=True),
+    "search": Reader(read_search, read_found, accepts=_accepts, is_fresh=True),
+    "search_records": Reader(read_search, read_found, accepts=_accepts, is_fresh=True),
+    "fetch": Reader(read_fetch, read_fetched, accepts=_accepts, is_fresh=True),
+    "upsert_records": Reader(
+        _read_write("upsert_records", "records"), read_written, accepts=_accepts, is_fresh=True
+    ),
     "upsert_from_dataframe": Reader(
         _read_write("upsert_from_dataframe", "df"), read_written, accepts=_accepts
     ),
     **_WRITES,
 }
 _DOCUMENTS = {
-    "search": Reader(read_document_search, read_found, accepts=_accepts),
-    "fetch": Reader(read_fetch, read_fetched, accepts=_accepts),
+    "search": Reader(read_document_search, read_found, accepts=_accepts, is_fresh=True),
+    "fetch": Reader(read_fetch, read_fetched, accepts=_accepts, is_fresh=True),
     **_WRITES,
 }
 _INFERENCE = {"embed": EMBED, "rerank": RERANK}

@@ -11,6 +11,7 @@ from spanwise import semconv
 from spanwise.integrations import _database
 from spanwise.integrations._database import argument, length_of, shape_of
 from spanwise.integrations._declaration import Call, Integration, Reader
+from spanwise.integrations._stainless_fields import fields
 from spanwise.operation import Request, Response
 
 SYSTEM = "qdrant"
@@ -116,10 +117,12 @@ def _batches(result: Any) -> list[list[Any]]:
 
 
 def _document(point: Any, wants_content: bool, query: int | None = None) -> dict[str, Any]:
-    fields = getattr(point, "payload", None) or getattr(point, "metadata", None)
-    score = getattr(point, "score", None)
-    document = _database.record(point.id, fields, score, wants_content=wants_content, query=query)
-    text = getattr(point, "document", None)  # what the client embedded itself comes back beside its metadata
+    held = fields(point)  # a model answers each question for what it lacks with an exception
+    own = held.get("payload") or held.get("metadata")
+    document = _database.record(
+        held.get("id"), own, held.get("score"), wants_content=wants_content, query=query
+    )
+    text = held.get("document")  # what the client embedded itself comes back beside its metadata
     if wants_content and isinstance(text, str):
         document["content"] = text
     return document
@@ -182,11 +185,13 @@ _accepts = _database.outermost(SYSTEM)
 
 
 def _search(operation: str, query: str, position: int | None, limit: int = 10) -> Reader:
-    return Reader(_read_search(operation, query, position, limit), read_found, accepts=_accepts)
+    return Reader(
+        _read_search(operation, query, position, limit), read_found, accepts=_accepts, is_fresh=True
+    )
 
 
 def _write(operation: str, *names: str) -> Reader:
-    return Reader(_read_write(operation, *names), read_written, accepts=_accepts)
+    return Reader(_read_write(operation, *names), read_written, accepts=_accepts, is_fresh=True)
 
 
 _READERS = {
@@ -199,12 +204,12 @@ _READERS = {
     "discover": _search("discover", "target", 1),
     "query": _search("query", "query_text", 1),
     **{
-        name: Reader(_read_batch(name), read_found, accepts=_accepts)
+        name: Reader(_read_batch(name), read_found, accepts=_accepts, is_fresh=True)
         for name in ("query_batch_points", "search_batch", "recommend_batch", "discover_batch", "query_batch")
     },
-    "scroll": Reader(read_scroll, read_scrolled, accepts=_accepts),
-    "retrieve": Reader(read_retrieve, read_found, accepts=_accepts),
-    "add": Reader(_read_write("add", "documents"), read_added, accepts=_accepts),
+    "scroll": Reader(read_scroll, read_scrolled, accepts=_accepts, is_fresh=True),
+    "retrieve": Reader(read_retrieve, read_found, accepts=_accepts, is_fresh=True),
+    "add": Reader(_read_write("add", "documents"), read_added, accepts=_accepts, is_fresh=True),
     "upsert": _write("upsert", "points"),
     "update_vectors": _write("update_vectors", "points"),
     "delete_vectors": _write("delete_vectors", "points"),

@@ -150,9 +150,9 @@ def _documents(entries: list[dict[str, Any]], call: Call) -> Response:
     return response
 
 
-_ENCODE = Reader(read_encode, read_encoded)
-_RANK = Reader(read_rank, read_ranked)
-_PREDICT = Reader(read_predict, read_predicted)
+_ENCODE = Reader(read_encode, read_encoded, is_fresh=True)
+_RANK = Reader(read_rank, read_ranked, is_fresh=True)
+_PREDICT = Reader(read_predict, read_predicted, is_fresh=True)
 _WHY = "every way to encode ends here"
 
 INTEGRATION = Integration(
