@@ -206,6 +206,8 @@ class TraceFilter:
     conversation_id: str | None = None
     tag: str | None = None
     prompt_name: str | None = None
+    score: str | None = None
+    """The name of a score that the trace or one of its spans has."""
     q: str | None = None
     min_duration_ms: float | None = None
     max_duration_ms: float | None = None

@@ -36,6 +36,7 @@ TEXT_FIELDS: dict[str, str] = {
     "user_id": "user",
     "conversation_id": "session",
     "tag": "tag",
+    "score": "score",
     "name": "name",
 }
 """Filters that match one value exactly, with their names on chips, in the order of the facets."""

@@ -18,6 +18,7 @@ _FIELDS = {
     "session": "conversation_id",
     "conversation": "conversation_id",
     "tag": "tag",
+    "score": "score",
     "name": "name",
 }
 _NUMBERS = {

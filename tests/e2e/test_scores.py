@@ -81,7 +81,8 @@ def test_feedback_of_another_process_stands_on_the_trace(
     variables = page.locator("dl.variables")
     expect(variables).to_contain_text("Where is <b>my</b> order?")
     expect(variables).to_contain_text("locale")
+    page.goto(f"{server.url}/traces?score=helpful")
+    expect(page.locator(f'a[href*="{trace_id}"]').first).to_be_visible()
+    expect(page.locator("aside.facets")).to_contain_text("grounded")
     if folder := os.environ.get("SPANWISE_SCREENSHOTS"):
-        page.screenshot(path=f"{folder}/prompt.png")
-        page.get_by_role("tab", name="Scores").click()
-        page.screenshot(path=f"{folder}/scores.png")
+        page.screenshot(path=f"{folder}/list.png")

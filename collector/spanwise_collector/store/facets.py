@@ -7,13 +7,13 @@ chose one value sees what another would give.
 from spanwise_collector.errors import BadRequest
 from spanwise_collector.model import FacetValue, TraceFilter
 from spanwise_collector.store.connection import Engine
-from spanwise_collector.store.filters import TRACE_STATUS, members_of, population_of, without
+from spanwise_collector.store.filters import TRACE_STATUS, matching_traces, members_of, population_of, without
 from spanwise_collector.store.statements import statement
 
 MOST_VALUES = 1000
 # Facets that are one column of a span, by the name of their condition in a TraceFilter.
 _COLUMNS = ("service", "environment", "name", "operation", "provider", "model", "prompt_name", "user_id")
-FACETS = ("status", *_COLUMNS, "tag")
+FACETS = ("status", *_COLUMNS, "tag", "score")
 
 Facets = dict[str, list[FacetValue]]
 
@@ -29,6 +29,7 @@ def facets(engine: Engine, project_id: str, where: TraceFilter, *, limit: int) -
     for names, condition in groups:
         found |= _columns(engine, project_id, condition, names, limit)
     found["tag"] = _tags(engine, project_id, without(where, "tag"), limit)
+    found["score"] = _scores(engine, project_id, without(where, "score"), limit)
     found["status"] = _status(engine, project_id, without(where, "status"))
     return found
 
@@ -60,6 +61,18 @@ def _tags(engine: Engine, project_id: str, where: TraceFilter, limit: int) -> li
         {"project_id": project_id, "limit": limit, **population.parameters},
         bounds=population.bound_text(),
         members=members_of(where, population),
+    )
+    return [FacetValue(value, traces) for value, traces in rows]
+
+
+def _scores(engine: Engine, project_id: str, where: TraceFilter, limit: int) -> list[FacetValue]:
+    if not engine.read(statement("has_scores"), {"project_id": project_id}):
+        return []
+    population = population_of(where)
+    rows = engine.read(
+        statement("facet_scores"),
+        {"project_id": project_id, "limit": limit, **population.parameters},
+        traces=matching_traces(population),
     )
     return [FacetValue(value, traces) for value, traces in rows]
 

@@ -98,6 +98,8 @@ def conditions_of(where: TraceFilter) -> Conditions:
     for name, text in _TRACE_CONDITIONS.items():
         if _is_given(where, name, found):
             found.groups.append(f"countIf({text}) > 0")
+    if _is_given(where, "score", found):
+        found.bounds.append(f"trace_id IN ({statement('traces_with_score').text()})")
     if _is_given(where, "status", found):
         found.groups.append(f"{TRACE_STATUS} = {{status:String}}")
     if where.is_unpriced is not None:

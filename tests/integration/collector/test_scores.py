@@ -282,6 +282,23 @@ async def test_who_may_write_scores(serve: Any, trace_id: str) -> None:
             assert (await client.post("/api/v1/scores", json=score, headers=headers)).status_code == status
 
 
+async def test_traces_are_found_by_the_name_of_a_score(serve: Any, otlp: Any, body: Any) -> None:
+    name = f"score {secrets.token_hex(4)}"
+    scored, plain = otlp(), otlp()
+    async with serve() as client:
+        await client.post("/v1/traces", content=body(scored, plain), headers=JSON)
+        written = [{"trace_id": scored["traceId"], "name": name, "value": n} for n in (1, 2)]
+        assert (await client.post("/api/v1/scores", json=written)).status_code == 201
+        ids = {scored["traceId"], plain["traceId"]}
+        for query, expected in (({}, ids), ({"score": name}, {scored["traceId"]}), ({"score": "no"}, set())):
+            page = (await client.get("/api/v1/traces", params={**query, "limit": 1000})).json()["items"]
+            assert {item["trace_id"] for item in page} & ids == expected, query
+        totals = (await client.get("/api/v1/histogram", params={"score": name})).json()["totals"]
+        facets = (await client.get("/api/v1/facets", params={"limit": 100})).json()["facets"]
+    assert totals["trace_count"] == 1
+    assert {"value": name, "count": 1} in facets["score"]
+
+
 async def test_a_store_in_trouble_acknowledges_nothing(serve: Any, store: Any, trace_id: str) -> None:
     from spanwise_collector.errors import Unavailable
 
