@@ -32,7 +32,7 @@ REQUIREMENTS = {
 SCOPES = {
     "openllmetry": "opentelemetry.instrumentation.openai.v1",
     "openinference": "openinference.instrumentation.openai",
-    "openlit": "openlit.otel.tracing",
+    "openlit": "openlit.instrumentation.openai",
     "logfire": "logfire.openai",
     "langfuse": "spanwise",  # its spans are for Langfuse: no attribute says to others what they are
     "openai_v2": "opentelemetry.util.genai.handler",

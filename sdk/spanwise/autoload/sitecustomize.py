@@ -5,6 +5,7 @@ Python imports a module of this name by itself, before the program. What the pro
 without Spanwise.
 """
 
+import importlib
 import json
 import os
 import sys
@@ -31,7 +32,7 @@ def _import_shadowed() -> None:
     """Imports the sitecustomize that this one stands in front of, as Python would have."""
     ours = sys.modules.pop("sitecustomize", None)
     try:
-        import sitecustomize  # noqa: F401
+        importlib.import_module("sitecustomize")
     except ImportError as error:
         if error.name != "sitecustomize":
             raise

@@ -321,7 +321,9 @@ def _cover_shadows(item: _Installation) -> None:
     own = [patch.owner for patch in item.patches.values()]  # a subclass may be a target itself
     for target in item.integration.targets:
         patch = item.patches.get(target.path)
-        for kind in shadows_of(patch) if patch is not None else ():
+        if patch is None:
+            continue
+        for kind in shadows_of(patch):
             if kind in own:
                 continue
             found = vars(kind)[patch.attribute]

@@ -12,6 +12,7 @@ from typing import Any
 from opentelemetry.context import Context
 from opentelemetry.trace import get_current_span
 
+from spanwise import semconv
 from spanwise.guard import say_once
 
 _PLACES = (
@@ -26,8 +27,14 @@ _LOGFIRE = "logfire"
 _LOGFIRE_FLAG = "_is_instrumented_by_logfire"
 _CLIENTS = ("OpenAI", "Anthropic")
 """Classes that Logfire marks where it has patched them."""
-_SCOPES = ("opentelemetry.instrumentation.", "openinference.instrumentation.", "openlit", "logfire.")
-_MARKS = ("gen_ai.request.model", "gen_ai.operation.name", "llm.request.type", "gen_ai.system")
+_SCOPES = (
+    "opentelemetry.instrumentation.",
+    "openinference.instrumentation.",
+    "openlit",
+    "logfire.",
+    "pydantic-ai",
+)
+_MARKS = ("gen_ai.request.model", "llm.request.type", "gen_ai.system")
 _SPAN_KIND = "openinference.span.kind"
 _MODEL_KINDS = ("LLM", "EMBEDDING", "RERANKER")
 
@@ -121,8 +128,12 @@ def _tracing_scope(parent: Context) -> str | None:
     if scope is None or not _is_peers(scope) or not span.is_recording():
         return None
     attributes = span.attributes or {}
-    kind = attributes.get(_SPAN_KIND)
-    is_model_call = kind in _MODEL_KINDS if kind else any(mark in attributes for mark in _MARKS)
+    if operation := attributes.get(semconv.OPERATION_NAME):
+        is_model_call = operation in semconv.INFERENCE_OPERATIONS
+    elif kind := attributes.get(_SPAN_KIND):
+        is_model_call = kind in _MODEL_KINDS
+    else:
+        is_model_call = any(mark in attributes for mark in _MARKS)
     return scope if is_model_call else None
 
 
