@@ -21,10 +21,11 @@ class Patches:
     def take(self) -> int:
         """Notes the changes, and returns how many there are."""
         after = _attributes()
+        known = {owner for owner, _ in self._before}  # the set-up may have imported more of the client
         self._changed = [
             (owner, name, self._before.get((owner, name), _ABSENT), value)
             for (owner, name), value in after.items()
-            if self._before.get((owner, name), _ABSENT) is not value
+            if owner in known and self._before.get((owner, name), _ABSENT) is not value
         ]
         return len(self._changed)
 
@@ -42,16 +43,10 @@ class Patches:
 def _attributes() -> dict[tuple[Any, str], Any]:
     found: dict[tuple[Any, str], Any] = {}
     for module_name, module in list(sys.modules.items()):
-        if module_name.partition(".")[0] not in _CLIENTS:
+        if module_name.partition(".")[0] not in _CLIENTS or ".types" in module_name:
             continue
         for owner in list(vars(module).values()):
             if not isinstance(owner, type) or owner.__module__.partition(".")[0] not in _CLIENTS:
-                continue
-            if (
-                "Client" not in owner.__name__
-                and "resources" not in owner.__module__
-                and "_client" not in owner.__module__
-            ):
                 continue
             for name, value in vars(owner).items():
                 if not name.startswith("__") or name == "__init__":

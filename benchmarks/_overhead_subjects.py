@@ -69,7 +69,7 @@ def openlit(sink: str) -> Flush:
     from opentelemetry import trace
 
     others = ["httpx", "requests", "urllib", "urllib3", "aiohttp-client"]  # they would trace the HTTP below
-    sdk.init(otlp_endpoint=sink, disable_metrics=True, disabled_instrumentors=others)
+    sdk.init(otlp_endpoint=sink, disable_metrics=True, disable_events=True, disabled_instrumentors=others)
     return trace.get_tracer_provider().force_flush  # type: ignore[attr-defined,no-any-return]
 
 
@@ -106,7 +106,8 @@ def mlflow(sink: str) -> Flush:
 
     def flush() -> None:
         found: Any = provider.get()
-        found.force_flush()
+        if found is not None:  # it is made with the first span
+            found.force_flush()
 
     return flush
 
