@@ -75,6 +75,7 @@ def read_response(answer: Any, wants_content: bool) -> Response:
         id=as_text(body.get("id")),
         usage=None if count is None else Usage(input_tokens=count),
         attributes=given([(semconv.EMBEDDINGS_DIMENSION_COUNT, len(vectors[0]) if vectors else None)]),
+        vectors=vectors,
     )
 
 

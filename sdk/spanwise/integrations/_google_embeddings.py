@@ -47,6 +47,7 @@ def read_response(answer: Any, wants_content: bool) -> Response:
     return Response(
         usage=Usage(input_tokens=sum(known)) if known else usage_of(held(body, "usageMetadata")),
         attributes=given([(semconv.EMBEDDINGS_DIMENSION_COUNT, len(vectors[0]) if vectors else None)]),
+        vectors=vectors,
     )
 
 
