@@ -23,6 +23,11 @@ def documents_of(value: object) -> list[dict[str, Any]] | None:
     return [document for document in documents if document] if all(documents) else None
 
 
+def outline_of(documents: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Returns ids and scores alone: what may be kept of retrieved documents where no content is recorded."""
+    return [{key: each[key] for key in ("id", "score") if key in each} for each in documents]
+
+
 def _document(item: Any) -> dict[str, Any] | None:
     if isinstance(item, str):
         return {"content": item}

@@ -9,7 +9,7 @@ from opentelemetry.trace import Span, SpanKind
 
 from spanwise import guard, semconv
 from spanwise.ambient import attributes_of, is_private
-from spanwise.documents import documents_of, messages_of
+from spanwise.documents import documents_of, messages_of, outline_of
 from spanwise.errors import record_error
 from spanwise.finalizer import close_from_finalizer
 from spanwise.operation import AttributeValue
@@ -129,6 +129,17 @@ class Step:
 
     async def __aexit__(self, kind: object, error: BaseException | None, stack: object) -> None:
         self.__exit__(kind, error, stack)
+
+    def set_documents(self, value: object) -> None:
+        """Records what a retrieval found: where no content is recorded, the documents' ids and scores."""
+        if self.wants_content:
+            self.set_output(value)
+        elif self._runtime is not None and self.span.is_recording():
+            try:
+                if outline := outline_of(documents_of(value) or []):
+                    self._runtime.pipeline.put_content(self.span, {semconv.RETRIEVAL_DOCUMENTS: outline})
+            except Exception as error:  # noqa: BLE001  foreign objects are read in here
+                guard.fault("recording a retrieval", error)
 
     # --- life -------------------------------------------------------------------------------------------
 

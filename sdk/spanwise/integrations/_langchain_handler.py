@@ -191,8 +191,8 @@ class Handler:
         run = self._runs.take(run_id)
         if run is None:
             return
-        if run.step is not None and run.step.wants_content:
-            run.step.set_output([document_of(each) for each in items(documents)])
+        if run.step is not None:
+            run.step.set_documents([document_of(each) for each in items(documents)])
         run.end()
 
     @_guarded

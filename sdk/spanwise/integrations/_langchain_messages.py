@@ -143,7 +143,7 @@ def usage_of(usage: Any) -> Usage | None:
 
 
 def _usage_of(candidates: Any, output: Mapping[str, Any]) -> Usage | None:
-    """Reads the message's own usage; what that lacks (older packages leave subsets out) the provider tells."""
+    """Reads the message's own usage; subsets that older packages leave out the provider tells."""
     usage: Usage | None = None
     told: Mapping[str, Any] = fields(output.get("token_usage")) or fields(output.get("usage"))
     for each in candidates:

@@ -300,6 +300,10 @@ def _follow(result: Any, context: Context) -> None:
 
 
 def _finish(step: Step, result: Any) -> None:
+    if step.operation == semconv.OP_RETRIEVAL:
+        step.set_documents(result)
+        step.end()
+        return
     if step.wants_content and result is not None and type(result).__name__ not in _STREAMS:
         if step.operation == semconv.OP_EXECUTE_TOOL:
             held = fields(result)
@@ -307,7 +311,7 @@ def _finish(step: Step, result: Any) -> None:
                 step.set_attribute(semconv.ERROR_TYPE, semconv.ERROR_OTHER)
             step.set_output(getattr(result, "content", None) if "tool_name" in held else result)
         elif not type(result).__name__.startswith(("Streaming", "AsyncStreaming")):
-            step.set_output(result if step.operation == semconv.OP_RETRIEVAL else facts.shaped(result))
+            step.set_output(facts.shaped(result))
     step.end()
 
 

@@ -314,6 +314,8 @@ def test_without_content_nothing_that_was_said_is_recorded() -> None:
         make_chain().invoke(ASKED)
         SlowRetriever().invoke("what?")
         assert outline(memory)[:4] == CHAIN
+        found = named(memory, "retrieval SlowRetriever")["gen_ai.retrieval.documents"]
+        assert found == [{"id": "d1", "score": 0.5}]
         told = str([(span.attributes, span.events) for span in memory.exporter.get_finished_spans()])
         told += str(memory.content)
         for text in ("2+2?", "four", "Be kind", "what?"):

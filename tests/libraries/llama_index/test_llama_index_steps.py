@@ -254,6 +254,8 @@ def test_without_content_nothing_that_was_said_is_recorded() -> None:
     with traced(LIBRARIES, capture=False) as memory:
         engine().query("2+2?")
         assert outline(memory)[-5:] == QUERY
+        found = named(memory, "retrieval VectorIndexRetriever")["gen_ai.retrieval.documents"]
+        assert [set(each) for each in found] == [{"id", "score"}] * 2
         told = str([dict(span.attributes or {}) for span in memory.exporter.get_finished_spans()])
     assert "2+2?" not in told + str(memory.content)
     assert "four" not in told + str(memory.content)
