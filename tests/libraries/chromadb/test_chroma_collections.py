@@ -88,14 +88,14 @@ def test_a_query_by_text_is_a_retrieval(memory: SpanMemory, collection: Any) -> 
 
 
 def test_a_query_by_vectors_tells_their_number_and_length(memory: SpanMemory, collection: Any) -> None:
-    result = collection.query([[1.0, 0.1], [0.1, 1.0]], n_results=1, include=["distances"])
+    result = collection.query([[1.0, 0.1], [0.3, 1.0]], n_results=1, include=["distances"])
     attributes = memory.take()[0]["attributes"]
     assert attributes["db.operation.batch.size"] == 2
     assert attributes["spanwise.db.vector.dimension.count"] == 2
     assert "gen_ai.retrieval.query.text" not in attributes
-    assert [(each["query"], each["id"]) for each in attributes["gen_ai.retrieval.documents"]] == [
-        (0, result["ids"][0][0]),
-        (1, result["ids"][1][0]),
+    assert attributes["gen_ai.retrieval.documents"] == [
+        {"id": result["ids"][query][0], "query": query, "distance": result["distances"][query][0]}
+        for query in (0, 1)
     ]
     assert "content" not in attributes["gen_ai.retrieval.documents"][0]
 

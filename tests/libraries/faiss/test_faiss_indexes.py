@@ -78,6 +78,7 @@ def test_what_was_not_found_is_no_document(memory: SpanMemory) -> None:
     assert [each["id"] for each in one["attributes"]["gen_ai.retrieval.documents"]] == [0, 1]
     assert one["attributes"]["db.response.returned_rows"] == 2
     assert two["attributes"]["db.response.returned_rows"] == 4
+    assert [each["id"] for each in two["attributes"]["gen_ai.retrieval.documents"]] == [0, 1, 1, 0]
 
 
 def test_of_many_results_a_hundred_are_kept_and_all_are_counted(memory: SpanMemory) -> None:
