@@ -252,3 +252,28 @@ def test_the_texts_of_a_search_expression_are_its_query() -> None:
     request = integration.read_search(Call(Collection(), (Search(),), {}, wants_content=True))
     assert request.content["gen_ai.retrieval.query.text"] == "red\nblue"
     assert request.attributes["gen_ai.retrieval.top_k"] == 7
+
+
+def test_a_model_that_embeds_the_query_has_its_own_span_inside(loopback: Loopback) -> None:
+    openai = pytest.importorskip("openai", reason="openai is not installed: pip install 'spanwise[test-sdk]'")
+    data = [{"object": "embedding", "index": 0, "embedding": [1.0, 0.0]}]
+    usage = {"prompt_tokens": 2, "total_tokens": 2}
+    answer = {"object": "list", "model": "embedder", "data": data, "usage": usage}
+    url = loopback.put(made_up("chroma-embeds", "/v1/embeddings", answer)) + "/v1"
+    model = openai.OpenAI(base_url=url, api_key="k").embeddings
+
+    class Remote(Compass):
+        def __call__(self, input: Any) -> Any:
+            made = model.create(model="embedder", input=input, encoding_format="float")
+            return [each.embedding for each in made.data]
+
+    with traced(("chromadb", "openai")) as memory:
+        client = chromadb.EphemeralClient(chromadb.Settings(anonymized_telemetry=False))
+        made = client.create_collection(f"remote-{uuid.uuid4().hex[:8]}", embedding_function=Remote())
+        made.add(ids=["e"], embeddings=[[1.0, 0.0]])
+        memory.take()
+        made.query(query_texts=["east"], n_results=1)
+        spans = {span.name.partition(" ")[0]: span for span in memory.exporter.get_finished_spans()}
+        client.delete_collection(made.name)
+    assert set(spans) == {"embeddings", "retrieval"}
+    assert spans["embeddings"].parent.span_id == spans["retrieval"].context.span_id
