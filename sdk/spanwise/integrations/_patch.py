@@ -57,7 +57,8 @@ def shadows_of(patch: Patch) -> list[Any]:
     """Returns the subclasses that have the patched method as an attribute of their own, hiding the patch."""
     if not isinstance(patch.owner, type):
         return []
-    found, waiting = [], list(patch.owner.__subclasses__())
+    found: list[Any] = []
+    waiting: list[type] = list(patch.owner.__subclasses__())
     while waiting:
         kind = waiting.pop()
         waiting += kind.__subclasses__()
