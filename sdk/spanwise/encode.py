@@ -32,6 +32,8 @@ _KINDS = {
 }
 _UNSET = StatusCode.UNSET
 _CONTENT_KEYS = semconv.CONTENT_KEYS
+_MAX_CACHED_CHARS = 64
+_MAX_CACHED_PAIRS = 2048
 _FLAGS_LOCAL, _FLAGS_REMOTE = 0x100, 0x300
 """Whether the parent is remote is known, and whether it is (``SpanFlags``)."""
 
@@ -79,6 +81,8 @@ class Encoder:
     resource_attributes: Mapping[str, str]
     failed_attributes: int = 0
     _resources: dict[int, tuple[Resource, bytes]] = field(default_factory=dict)
+    _pairs: dict[tuple[bytes, str, object], bytes] = field(default_factory=dict)
+    """Short texts that were encoded before: names of models, providers and the like repeat on every span."""
 
     def encode(self, item: EndedSpan) -> EncodedSpan:
         """Returns a span in its final form but for the request around it."""
@@ -110,23 +114,25 @@ class Encoder:
             _, bodies = scopes.setdefault(id(span.scope), (span.scope, []))
             size = len(span.body) + (len(span.content) if with_content else 0)
             bodies += (b"\x12", varint(size), span.body, span.content if with_content else b"")
-        return b"".join(
-            delimited(b"\x0a", self._resource_spans(resource, scopes.values()))
-            for resource, scopes in groups.values()
-        )
+        parts: list[bytes] = []
+        for resource, scopes in groups.values():
+            found = self._resource_spans(resource, scopes.values())
+            parts += (b"\x0a", varint(sum(map(len, found))), *found)
+        return b"".join(parts)  # copied once: a batch has up to two megabytes
 
     def _resource_spans(
         self, resource: Resource, scopes: Iterable[tuple[InstrumentationScope | None, list[bytes]]]
-    ) -> bytes:
+    ) -> list[bytes]:
         parts = [self._resource(resource)]
         for scope, spans in scopes:
-            body = self._scope(scope) + b"".join(spans)
+            head, tail = self._scope(scope), b""
             if scope is not None and scope.schema_url:
-                body += delimited(b"\x1a", text(scope.schema_url))
-            parts.append(delimited(b"\x12", body))
+                tail = delimited(b"\x1a", text(scope.schema_url))
+            size = len(head) + sum(map(len, spans)) + len(tail)
+            parts += (b"\x12", varint(size), head, *spans, tail)
         if resource.schema_url:
             parts.append(delimited(b"\x1a", text(resource.schema_url)))
-        return b"".join(parts)
+        return parts
 
     def _resource(self, resource: Resource) -> bytes:
         known = self._resources.get(id(resource))
@@ -202,9 +208,19 @@ class Encoder:
 
     def _attributes(self, tag: bytes, attributes: Mapping[str, object]) -> bytes:
         parts = []
+        known = self._pairs
         for key, value in attributes.items():
             try:
-                parts.append(key_value(tag, key, value))
+                kind = value.__class__
+                if kind is str and len(value) <= _MAX_CACHED_CHARS and not key.endswith(".id"):  # type: ignore[arg-type]
+                    pair = known.get((tag, key, value))
+                    if pair is None:
+                        if len(known) >= _MAX_CACHED_PAIRS:
+                            known.clear()
+                        pair = known[tag, key, value] = key_value(tag, key, value)
+                    parts.append(pair)
+                else:
+                    parts.append(key_value(tag, key, value))
             except Exception:  # noqa: BLE001 - one strange value must not cost the span
                 self._count_failure(key)
         return b"".join(parts)

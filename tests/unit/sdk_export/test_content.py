@@ -76,3 +76,14 @@ def test_ready_json_is_sent_as_it_is_and_is_of_the_plain_type() -> None:
     text = to_text(JsonText('{"a":1}'))
     assert (text, type(text)) == ('{"a":1}', str)
     assert decoded("{}") == "{}"
+
+
+@pytest.mark.parametrize("first", ["plain", "grüß dich"])
+@pytest.mark.parametrize(
+    "text", ["plain", "grüß dich", "日本語", "a\tb\x00c\x7f", "\\u0041", 'say "no"', "\ud800"]
+)
+def test_json_does_not_depend_on_what_was_encoded_before(first: str, text: str) -> None:
+    encoded([first])
+    expected = json.dumps([text], ensure_ascii=False, separators=(",", ":"))
+    assert encoded([text]) == expected
+    assert encoded([text]) == expected
