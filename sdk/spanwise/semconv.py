@@ -218,6 +218,20 @@ SCORE_KIND = "spanwise.score.kind"
 SCORE_ID = "spanwise.score.id"
 """Given by the app: a later score of the same name, place and id replaces the earlier one."""
 
+# --- the Model Context Protocol ----------------------------------------------------------------------------
+MCP_METHOD = "mcp.method.name"
+MCP_SESSION_ID = "mcp.session.id"
+MCP_PROTOCOL_VERSION = "mcp.protocol.version"
+MCP_RESOURCE_URI = "mcp.resource.uri"
+MCP_TOOL_ERROR = "tool_error"
+"""``error.type`` of a tool call that was answered with a failure."""
+JSONRPC_REQUEST_ID = "jsonrpc.request.id"
+RPC_STATUS_CODE = "rpc.response.status_code"
+NETWORK_TRANSPORT = "network.transport"
+NETWORK_PROTOCOL_NAME = "network.protocol.name"
+CLIENT_ADDRESS = "client.address"
+CLIENT_PORT = "client.port"
+
 # --- provider extras, general ---------------------------------------------------------------------------
 OPENAI_API_TYPE = "openai.api.type"
 OPENAI_REQUEST_SERVICE_TIER = "openai.request.service_tier"

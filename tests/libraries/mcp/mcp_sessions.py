@@ -92,12 +92,19 @@ async def over_stdio() -> AsyncIterator[Any]:
 
 
 @asynccontextmanager
-async def over_http() -> AsyncIterator[Any]:
-    """Yields a session with a server process that listens on loopback."""
+async def http_client(url: str) -> AsyncIterator[Any]:
+    """Yields a session over streamable HTTP, not initialized yet."""
     try:
         from mcp.client.streamable_http import streamable_http_client as connect
     except ImportError:
         from mcp.client.streamable_http import streamablehttp_client as connect
+    async with connect(url) as streams, mcp.ClientSession(*streams[:2]) as session:
+        yield session
+
+
+@asynccontextmanager
+async def over_http() -> AsyncIterator[Any]:
+    """Yields a session with a server process that listens on loopback."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -105,10 +112,7 @@ async def over_http() -> AsyncIterator[Any]:
     with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as server:
         try:
             await _listening(port)
-            async with (
-                connect(f"http://127.0.0.1:{port}/mcp") as streams,
-                mcp.ClientSession(*streams[:2]) as session,
-            ):
+            async with http_client(f"http://127.0.0.1:{port}/mcp") as session:
                 await session.initialize()
                 yield session
         finally:

@@ -32,9 +32,7 @@ def taken(memory: SpanMemory) -> list[tuple[ReadableSpan, dict[str, Any]]]:
 async def session(memory: SpanMemory) -> AsyncIterator[Any]:
     """A connected session, whose own spans have been taken away."""
     async with connected(make_server()) as client:
-        await (
-            client.list_tools()
-        )  # 2.x does it before its first call of a tool
+        await client.list_tools()  # 2.x does it before its first call of a tool
         memory.exporter.clear()
         memory.content.clear()
         yield client
