@@ -237,13 +237,35 @@ def read_error(error: BaseException, call: Call) -> Response | None:
     return Response(attributes=given([(semconv.HTTP_RESPONSE_STATUS_CODE, status)]))
 
 
+def _is_end(line: Any) -> bool:
+    return line in (b"data: [DONE]", "data: [DONE]", b"data:[DONE]", "data:[DONE]")
+
+
+def _to_end(lines: "Iterator[Any]") -> "Iterator[Any]":
+    """Yields the lines up to the one that says that all is said.
+
+    The client stops reading there without asking for more, so that the span would end only as garbage.
+    """
+    for line in lines:
+        if _is_end(line):
+            return
+        yield line
+
+
+async def _ato_end(lines: "AsyncIterator[Any]") -> "AsyncIterator[Any]":
+    async for line in lines:
+        if _is_end(line):
+            return
+        yield line
+
+
 def observe(result: Any, recording: Recording) -> Any:
     """Follows a stream of lines; anything else is a whole answer."""
     if recording.call.kwargs.get("stream"):
         if isinstance(result, AsyncIterator):
-            return recording.aiterate(result)
+            return recording.aiterate(_ato_end(result))
         if isinstance(result, Iterator):
-            return recording.iterate(result)
+            return recording.iterate(_to_end(result))
     recording.respond(result)
     return result
 
