@@ -37,6 +37,18 @@ SDK_TESTS = (
     "tests/replay/test_odd_shapes.py",
     "tests/replay/test_recordings.py",
 )
+LIBRARY_SOURCES = (
+    "sdk/spanwise/integrations/_bedrock*.py",
+    "sdk/spanwise/integrations/_cohere*.py",
+    "sdk/spanwise/integrations/_database.py",
+    "sdk/spanwise/integrations/_google*.py",
+    "sdk/spanwise/integrations/_langchain*.py",
+    "sdk/spanwise/integrations/_llama_index*.py",
+    "sdk/spanwise/integrations/_mistral*.py",
+    "sdk/spanwise/integrations/_ollama*.py",
+    "sdk/spanwise/integrations/[a-z]*.py",
+)
+LIBRARY_TESTS = ("tests/libraries",)
 COLLECTOR_SOURCES = (
     "collector/spanwise_collector/ingest/dialects/*.py",
     "collector/spanwise_collector/ingest/normalise.py",
@@ -65,6 +77,7 @@ pytestmark = [
     ("sources", "tests"),
     [
         pytest.param(SDK_SOURCES, SDK_TESTS, id="sdk"),
+        pytest.param(LIBRARY_SOURCES, LIBRARY_TESTS, id="libraries"),
         pytest.param(COLLECTOR_SOURCES, COLLECTOR_TESTS, id="collector"),
     ],
 )
