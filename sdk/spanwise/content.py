@@ -81,6 +81,8 @@ _NODE_BYTES = 72
 """What an entry of a dict or a list costs beside its string, in bytes; measured on CPython 3.11."""
 _CONTAINER_BYTES = 200
 _MAX_DEPTH = 64
+_MAX_CONTAINERS = 20_000
+"""Looked at to tell a size: what is circular has no end."""
 
 _encode = json.JSONEncoder(
     ensure_ascii=False, separators=(",", ":"), allow_nan=False, check_circular=False, default=str
@@ -134,28 +136,34 @@ class ContentTable:
         self._bytes = 0
 
 
-def size_of(value: object, depth: int = 0) -> int:
+def size_of(value: object) -> int:
     """Returns about how many bytes of memory a JSON-able value holds. Called in the app's call."""
-    kind = value.__class__
-    if kind is Waiting:
-        return size_of(value.value)  # type: ignore[attr-defined]
-    if kind is str or kind is JsonText:
-        return _NODE_BYTES + len(value)  # type: ignore[arg-type]
-    items: Iterable[object]
-    if kind is dict:
-        items = value.values()  # type: ignore[attr-defined]
-    elif kind is list or isinstance(value, (list, tuple)):
-        items = value  # type: ignore[assignment]
-    elif isinstance(value, Mapping):
-        items = value.values()
-    else:
-        return _NODE_BYTES
-    if depth > _MAX_DEPTH:
-        return _NODE_BYTES
-    total = _CONTAINER_BYTES
-    for item in items:
-        # Most items are strings: a call for each of them would double the time.
-        total += _NODE_BYTES + len(item) if item.__class__ is str else size_of(item, depth + 1)
+    total = 0
+    waiting: list[Any] = [value]
+    count = 0
+    while waiting and count < _MAX_CONTAINERS:  # a loop: a call for each container would double the time
+        count += 1
+        found = waiting.pop()
+        kind = found.__class__
+        if kind is dict or isinstance(found, Mapping):
+            items: Iterable[Any] = found.values()
+        elif kind is list or isinstance(found, (list, tuple)):
+            items = found
+        elif kind is Waiting:
+            waiting.append(found.value)
+            continue
+        else:
+            total += _NODE_BYTES + (len(found) if isinstance(found, str) else 0)
+            continue
+        total += _CONTAINER_BYTES
+        for item in items:
+            kind = item.__class__
+            if kind is str:
+                total += _NODE_BYTES + len(item)
+            elif kind is int or kind is float or item is None or kind is bool:
+                total += _NODE_BYTES
+            else:
+                waiting.append(item)
     return total
 
 
