@@ -116,6 +116,9 @@ class CallTracer(Tracer):
 class CallSpan(ReadableSpan, Span):
     """One light span. Ended, it is what the exporter reads, and does not change any more."""
 
+    takes_waiting = True
+    """Attributes may be ``content.Waiting``: nobody but our exporter reads them."""
+
     def __init__(
         self,
         tracer: CallTracer,

@@ -5,7 +5,6 @@ from typing import Any
 from opentelemetry.trace import Span, Status, StatusCode
 
 from spanwise import semconv
-from spanwise.call_span import CallSpan
 from spanwise.capture import Capture
 from spanwise.content import Waiting
 from spanwise.operation import AttributeValue
@@ -55,7 +54,7 @@ def record_error(
 
     stack: Any = stack_of(error)
     # A light span is seen by our export thread alone, which finds the lines and scrubs them there.
-    is_put_off = isinstance(span, CallSpan) and capture.may_wait
+    is_put_off = getattr(span, "takes_waiting", False) and capture.may_wait
     event: dict[str, Any] = {
         semconv.EXCEPTION_TYPE: name,
         semconv.EXCEPTION_MESSAGE: message,
