@@ -22,6 +22,7 @@ LIBRARIES = {
     "mistralai": "mistralai.client",
     "ollama": "ollama",
     "openai": "openai",
+    "openai_agents": "agents",
     "pinecone": "pinecone",
     "pydantic_ai": "pydantic_ai",
     "qdrant": "qdrant_client",
