@@ -108,15 +108,15 @@ class _Beginning:
         if is_suppressed(parent):
             return None
         try:
+            reader = self._target.reader
+            call = Call(instance, args, kwargs, runtime.capture.wants_content)
+            if reader.accepts is not None and not reader.accepts(call):
+                return None
             if not runtime.config.isolated and self._peers.are_tracing(parent):
                 if has_provider():
                     stand_down(parent)
                     return None
                 parent = suppressed(parent)  # nobody records their spans yet: ours stands in, once
-            reader = self._target.reader
-            call = Call(instance, args, kwargs, runtime.capture.wants_content)
-            if reader.accepts is not None and not reader.accepts(call):
-                return None
             recording = CallRecording(runtime, reader, call, reader.read_request(call), parent)
         except Exception as error:  # noqa: BLE001  readers meet foreign objects, start_span runs the app's sampler
             guard.fault(f"reading a request of {self._integration.name} ({self._target.path})", error)
