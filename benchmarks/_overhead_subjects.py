@@ -181,5 +181,10 @@ PACKAGES: dict[str, tuple[str, ...]] = {
     "openlit": ("openlit==1.45.0", "openai==2.54.0", "anthropic==0.125.0"),
     "logfire": ("logfire==5.2.0", *_CLIENTS),
     "langfuse": ("langfuse==5.0.4", *_CLIENTS),
-    "mlflow": ("mlflow-tracing==3.17.2", "opentelemetry-exporter-otlp-proto-http", *_CLIENTS),
+    "mlflow": (
+        "mlflow-tracing==3.17.2",
+        "sqlparse",  # needed, and not declared
+        "opentelemetry-exporter-otlp-proto-http",
+        *_CLIENTS,
+    ),
 }
