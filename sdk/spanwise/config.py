@@ -87,6 +87,13 @@ class Config:
     most 256 KiB a call: they feed drift. Content: not where ``capture`` is off."""
     propagate_threads: bool = True
     """Carry the current span and ``context()`` into threads and executors."""
+    sample_ratio: float | None = None
+    """Share of the traces that begin here and are kept, from 0 to 1; the server weighs them. ``None`` leaves
+    it to ``OTEL_TRACES_SAMPLER``."""
+    sample_by: str = "trace"
+    """``trace``, or ``conversation``: all traces that begin in one conversation are kept, or none of them."""
+    keep_errors: bool = False
+    """True keeps every trace in which a span fails, also where sampling would leave it out."""
     disabled: bool = False
     """``OTEL_SDK_DISABLED``: everything is a no-op."""
 
@@ -103,6 +110,12 @@ class Config:
             raise ValueError(f"compression must be 'none', 'gzip' or 'deflate', not {self.compression!r}")
         if not isinstance(self.scrub, bool) and not callable(self.scrub):
             raise ValueError(f"scrub must be True, False or a function of one text, not {self.scrub!r}")
+        ratio = self.sample_ratio
+        is_share = type(ratio) in (int, float) and 0 <= ratio <= 1  # type: ignore[operator]
+        if ratio is not None and not is_share:
+            raise ValueError(f"sample_ratio must be a share from 0 to 1, not {ratio!r}")
+        if self.sample_by not in ("trace", "conversation"):
+            raise ValueError(f"sample_by must be 'trace' or 'conversation', not {self.sample_by!r}")
         for name in ("timeout_s", "max_queue_bytes", "max_content_chars"):
             if not getattr(self, name) > 0:
                 raise ValueError(f"{name} must be greater than 0, not {getattr(self, name)!r}")

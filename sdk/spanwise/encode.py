@@ -15,10 +15,11 @@ from typing import NamedTuple
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import Event, ReadableSpan
 from opentelemetry.sdk.util.instrumentation import InstrumentationScope
-from opentelemetry.trace import Link, SpanContext, SpanKind, StatusCode
+from opentelemetry.trace import Link, SpanContext, SpanKind, StatusCode, TraceState
 
 from spanwise import semconv
 from spanwise.content import Content, to_text
+from spanwise.sampling import as_whole
 from spanwise.wire import delimited, key_value, text, varint
 
 logger = logging.getLogger("spanwise")
@@ -48,6 +49,8 @@ class EndedSpan(NamedTuple):
     span: ReadableSpan
     content: Content | None
     size_bytes: int
+    is_kept_for_error: bool = False
+    """True when sampling had no say: its trace failed, and failing traces are all kept."""
 
 
 class EncodedSpan(NamedTuple):
@@ -89,6 +92,10 @@ class Encoder:
         span = item.span
         attributes = attributes_of(span)
         content: dict[str, object] = {}
+        context = span.get_span_context()
+        state = None if context is None else context.trace_state
+        if item.is_kept_for_error and context is not None and not context.trace_flags.sampled:
+            attributes[semconv.KEPT_FOR] = "error"
         if not _CONTENT_KEYS.isdisjoint(attributes):
             # Instrumentations of others keep content in attributes, and so do we when told to.
             for key in _CONTENT_KEYS.intersection(attributes):
@@ -102,7 +109,7 @@ class Encoder:
         return EncodedSpan(
             span.resource,
             span.instrumentation_scope,
-            self._span(span, attributes),
+            self._span(span, attributes, as_whole(state) if item.is_kept_for_error else state),
             self._attributes(b"\x4a", content),
         )
 
@@ -151,7 +158,7 @@ class Encoder:
         body = _optional_text(b"\x0a", scope.name) + _optional_text(b"\x12", scope.version)
         return delimited(b"\x0a", body + self._attributes(b"\x1a", scope.attributes or {}))
 
-    def _span(self, span: ReadableSpan, attributes: Mapping[str, object]) -> bytes:
+    def _span(self, span: ReadableSpan, attributes: Mapping[str, object], state: TraceState | None) -> bytes:
         context = span.get_span_context()
         if context is None:
             return b""
@@ -159,8 +166,8 @@ class Encoder:
             b"\x0a\x10", context.trace_id.to_bytes(16, "big"),
             b"\x12\x08", context.span_id.to_bytes(8, "big"),
         ]  # fmt: skip
-        if context.trace_state:
-            parts.append(delimited(b"\x1a", text(context.trace_state.to_header())))
+        if state:
+            parts.append(delimited(b"\x1a", text(state.to_header())))
         if span.parent is not None:
             parts += (b"\x22\x08", span.parent.span_id.to_bytes(8, "big"))
         parts += (

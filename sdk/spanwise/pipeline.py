@@ -25,9 +25,11 @@ from spanwise.config import Config
 from spanwise.content import ContentTable, to_text
 from spanwise.delivery import Delivery
 from spanwise.encode import Encoder
+from spanwise.holding import Holding
 from spanwise.processor import SCOPE_PREFIX, SpanProcessor, SpanSelection
 from spanwise.provider import OwnTracerProvider
 from spanwise.resource import named_in_code, new_resource
+from spanwise.sampling import sampler_of
 from spanwise.sender import Sender
 from spanwise.worker import Worker
 
@@ -43,6 +45,8 @@ PATIENCE_S = 3.0
 EXIT_LIMIT_S = 30.0
 """Seconds that the process may take to exit while batches are being acknowledged."""
 LAST_WORD_S = 0.25
+_HELD_SHARE = 4
+"""Which part of ``max_queue_bytes`` spans may take that wait for the outcome of their trace."""
 
 _processors: "list[tuple[weakref.ReferenceType[object], SpanProcessor]]" = []
 """The processor that a provider has been given, so that it is given one only. A list, because a provider
@@ -75,6 +79,8 @@ class ExportStats:
     """Why the last attempt failed; empty when none did."""
     is_failing: bool
     """True while the endpoint takes nothing."""
+    unjudged: int = 0
+    """Traces that ``keep_errors`` left to sampling before they ended, and that sampling left out."""
     scores: "ExportStats | None" = None
     """The same of scores; ``None`` while there was none."""
 
@@ -98,7 +104,10 @@ class Pipeline:
         )
         self._delivery = Delivery(config, Sender(config), encoder, self._backlog)
         self._worker = Worker(self._backlog, self._delivery, _delay_s(), PATIENCE_S)
-        self._selection = SpanSelection(self._backlog, self._content)
+        self._holding: Holding | None = None
+        if config.keep_errors:
+            self._holding = Holding(config.max_queue_bytes // _HELD_SHARE, self._backlog.put)
+        self._selection = SpanSelection(self._backlog, self._content, self._holding)
         self._provider: object | None = None
         self._tracer: Tracer = NoOpTracer()
         self._listeners = Listeners(None, None, config)
@@ -107,6 +116,7 @@ class Pipeline:
         self._scores: ScoreExport | None = None
         self._attached: list[SpanProcessor] = []
         self._is_shut_down = False
+        self._is_sampler_said = False
         process.follow(self)
 
     def tracer(self) -> Tracer:
@@ -182,6 +192,8 @@ class Pipeline:
                 if processor.selection is self._selection:
                     processor.selection = None
                     processor.flush = None
+        if self._holding is not None:
+            self._holding.let_go()
         timeout_s = EXIT_LIMIT_S if timeout_s is None else timeout_s
         is_done = self._worker.stop(timeout_s)
         if self._scores is not None:
@@ -196,6 +208,7 @@ class Pipeline:
         return replace(
             found,
             dropped_content=self._content.dropped,
+            unjudged=0 if self._holding is None else self._holding.unjudged,
             scores=None if scores is None else _stats(scores.backlog, scores.delivery),
         )
 
@@ -217,15 +230,25 @@ class Pipeline:
                 self._provider = provider
                 self._tracer = _get_tracer(self._provide())
                 return self._tracer
+            if self._config.sample_ratio is not None and provider is not self._own_provider:
+                self._warn_of_sampler()
             self._attach(provider)
             self._provider = provider
             self._tracer = _get_tracer(provider)
             return self._tracer
 
+    def _warn_of_sampler(self) -> None:
+        if not self._is_sampler_said:
+            self._is_sampler_said = True
+            logger.warning(
+                "spanwise: sample_ratio is ignored: the app's own TracerProvider has its own sampler "
+                "(spanwise.sampling.ThresholdSampler may be it)"
+            )
+
     def _provide(self) -> TracerProvider:
         """Returns our own provider, made at the first call. It never exports on its own at exit: we do."""
         if self._own_provider is None:
-            self._own_provider = OwnTracerProvider(new_resource(self._config))
+            self._own_provider = OwnTracerProvider(new_resource(self._config), sampler_of(self._config))
         return self._own_provider
 
     def _attach(self, provider: object) -> None:

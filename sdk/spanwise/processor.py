@@ -10,12 +10,14 @@ from typing import Any
 from opentelemetry.context import Context
 from opentelemetry.sdk.trace import ReadableSpan, Span
 from opentelemetry.sdk.trace import SpanProcessor as OtelSpanProcessor
+from opentelemetry.trace import StatusCode
 
 from spanwise import guard
 from spanwise.ambient import is_private
 from spanwise.backlog import Backlog
 from spanwise.content import ContentTable, Waiting
 from spanwise.encode import EndedSpan, attributes_of
+from spanwise.holding import Holding
 from spanwise.privacy import without_content
 from spanwise.suppression import get_current
 
@@ -43,9 +45,11 @@ class SpanSelection:
     Args:
         backlog: Where ended spans wait for export.
         content: Where the content of live spans waits.
+        holding: Where spans wait for the outcome of their trace; without it, what is not sampled is ignored.
     """
 
-    def __init__(self, backlog: Backlog, content: ContentTable) -> None:
+    def __init__(self, backlog: Backlog, content: ContentTable, holding: Holding | None = None) -> None:
+        self._holding = holding
         self._backlog = backlog
         self._content = content
         self.is_carried = False
@@ -58,6 +62,8 @@ class SpanSelection:
 
     def reset(self) -> None:
         """Forgets the live spans: after a fork they are the parent's, which exports them itself."""
+        if self._holding is not None:
+            self._holding.reset()
         # Plain dict and set operations are atomic, and that is all the locking this needs.
         self._inherited |= self._parents.keys()
         self._parents = {}
@@ -76,7 +82,8 @@ class SpanSelection:
             parent: The context it was started in, where that was not the current one.
         """
         context = span.get_span_context()
-        if not context.trace_flags.sampled:
+        holding = self._holding
+        if holding is None and not context.trace_flags.sampled:
             return
         span_id = context.span_id
         parent_id = self._parents[span_id] = _local_parent(span)
@@ -86,11 +93,14 @@ class SpanSelection:
             self._mark(span_id)
         if len(self._parents) > _MAX_LIVE_SPANS:
             self._forget_oldest()
+        if holding is not None and holding.concerns(context):
+            holding.start(context)
 
     def end(self, span: ReadableSpan) -> None:
         """Puts a span into the backlog when it, or a span below it, is a GenAI span."""
         context = span.get_span_context()
-        if context is None or not context.trace_flags.sampled:
+        holding = self._holding
+        if context is None or (holding is None and not context.trace_flags.sampled):
             return
         span_id = context.span_id
         if self._parents.pop(span_id, None) is None:
@@ -106,9 +116,14 @@ class SpanSelection:
         if span_id in self._private:
             self._private.discard(span_id)
             span, content = _bared(span), None
+        item = None
         if is_wanted and not self.is_carried:
             self._mark(_local_parent(span))
-            self._backlog.put(EndedSpan(span, content, size + _size_of(span)))
+            item = EndedSpan(span, content, size + _size_of(span))
+        if holding is not None and holding.concerns(context):
+            holding.end(context, item, span.status.status_code is StatusCode.ERROR)
+        elif item is not None:
+            self._backlog.put(item)
 
     def is_private(self, span_id: int) -> bool:
         """Tells whether a live span must have no content."""

@@ -9,12 +9,12 @@ from typing import Any
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import SpanProcessor as OtelSpanProcessor
 from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.sampling import Sampler
 from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 from opentelemetry.trace import NoOpTracer, Tracer
 
 from spanwise.call_span import CallTracer
 from spanwise.processor import SCOPE_PREFIX, SpanProcessor
-from spanwise.sampling import sampler_from_env
 
 
 class OwnTracerProvider(TracerProvider):
@@ -24,10 +24,11 @@ class OwnTracerProvider(TracerProvider):
 
     Args:
         resource: What its spans are recorded with.
+        sampler: Which traces are kept; ``None`` is what the environment says to OpenTelemetry's SDK.
     """
 
-    def __init__(self, resource: Resource) -> None:
-        super().__init__(sampler=sampler_from_env(), resource=resource, shutdown_on_exit=False)
+    def __init__(self, resource: Resource, sampler: Sampler | None = None) -> None:
+        super().__init__(sampler=sampler, resource=resource, shutdown_on_exit=False)
         self.listener: SpanProcessor | None = None
         self._has_others = any(name.startswith("OTEL_") and "_LIMIT" in name for name in os.environ)
 

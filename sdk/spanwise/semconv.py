@@ -94,6 +94,8 @@ SERVER_DURATION_OUTPUT = "spanwise.server.duration.output"
 
 STREAM_INCOMPLETE = "spanwise.stream.incomplete"
 """True when a stream ended before the model finished: the application stopped reading, or it failed."""
+KEPT_FOR = "spanwise.kept_for"
+"""``error`` on the spans of a trace that sampling would have left out, and that failed."""
 
 USAGE_INPUT_TOKENS = "gen_ai.usage.input_tokens"
 USAGE_OUTPUT_TOKENS = "gen_ai.usage.output_tokens"
