@@ -85,7 +85,7 @@ INTEGRATION = Integration(
     name="mcp",
     module="mcp",
     distribution="mcp",
-    versions=">=1.9,<3",
+    versions=">=1.8,<3",
     listen=listen,
     operations=(semconv.OP_EXECUTE_TOOL,),
     captures="requests of clients and servers with their context: tools with arguments and results, prompts, "

@@ -1,6 +1,7 @@
 """A server with a tool, a prompt and a resource, and a client connected to it in memory: of 1.x or 2.x."""
 
 import asyncio
+import inspect
 import socket
 import subprocess
 import sys
@@ -19,6 +20,15 @@ except ImportError:
     from mcp.server.fastmcp import FastMCP as Server
 
     IS_2 = False
+
+
+def tells_of_http() -> bool:
+    """Tells whether a server of this version sees the HTTP request that a message came in: since 1.10."""
+    if IS_2:
+        return True
+    from mcp.shared.session import RequestResponder
+
+    return "message_metadata" in inspect.signature(RequestResponder.__init__).parameters
 
 
 def make_server() -> Any:
@@ -42,22 +52,29 @@ def make_server() -> Any:
 
 
 @asynccontextmanager
-async def connected(server: Any) -> AsyncIterator[Any]:
-    """Yields a ``ClientSession`` that is connected to the server and initialized."""
+async def connected(server: Any, *, by_streams: bool = False, **callbacks: Any) -> AsyncIterator[Any]:
+    """Yields a client that is connected to the server in memory and initialized.
+
+    Args:
+        server: The server.
+        by_streams: Of 2.x: by messages through streams, as 1.x does it, and not by calls.
+        callbacks: Of the client, such as ``sampling_callback``.
+    """
     if IS_2:
-        async with mcp.Client(server) as client:
+        async with mcp.Client(server, mode="legacy" if by_streams else "auto", **callbacks) as client:
             yield client
         return
     from mcp.shared.memory import create_connected_server_and_client_session
 
-    async with create_connected_server_and_client_session(server._mcp_server) as session:
+    async with create_connected_server_and_client_session(server._mcp_server, **callbacks) as session:
         yield session
 
 
 SERVER = """
-import sys
-import spanwise
-spanwise.instrument(endpoint="http://127.0.0.1:9")
+import json, os, sys
+if sys.argv[3] == "traced":
+    import spanwise
+    spanwise.instrument(endpoint="http://127.0.0.1:9")
 from opentelemetry import trace
 try:
     from mcp.server.mcpserver import MCPServer as Server
@@ -71,21 +88,30 @@ except ImportError:
 def where() -> str:
     span = trace.get_current_span()
     ids = span.get_span_context()
-    return f"{ids.trace_id:032x}|{span.parent.span_id:016x}|{span.name}|{span.kind.name}"
+    told = {"trace": f"{ids.trace_id:032x}", "recorded": span.is_recording()}
+    if span.is_recording():
+        told["parent"] = f"{span.parent.span_id:016x}"
+        told["name"], told["kind"] = span.name, span.kind.name
+        told["attributes"] = dict(span.attributes)
+    return json.dumps(told)
+
+@server.tool()
+def quit() -> str:
+    os._exit(3)
 
 if sys.argv[1] == "stdio":
     server.run()
 else:
-    server.run(transport="streamable-http", **options)
+    server.run(transport=sys.argv[1], **options)
 """
 
 
 @asynccontextmanager
-async def over_stdio() -> AsyncIterator[Any]:
-    """Yields a session with a server in a child process."""
+async def over_stdio(how: str = "traced") -> AsyncIterator[Any]:
+    """Yields a session with a server in a child process, which is ``traced`` or ``plain``."""
     from mcp.client.stdio import StdioServerParameters, stdio_client
 
-    parameters = StdioServerParameters(command=sys.executable, args=["-c", SERVER, "stdio", "0"])
+    parameters = StdioServerParameters(command=sys.executable, args=["-c", SERVER, "stdio", "0", how])
     async with stdio_client(parameters) as streams, mcp.ClientSession(*streams[:2]) as session:
         await session.initialize()
         yield session
@@ -105,16 +131,35 @@ async def http_client(url: str) -> AsyncIterator[Any]:
 @asynccontextmanager
 async def over_http() -> AsyncIterator[Any]:
     """Yields a session with a server process that listens on loopback."""
+    async with _listener("streamable-http") as url, http_client(f"{url}/mcp") as session:
+        await session.initialize()
+        yield session
+
+
+@asynccontextmanager
+async def over_sse() -> AsyncIterator[Any]:
+    """Yields a session over the protocol's older HTTP transport."""
+    from mcp.client.sse import sse_client
+
+    async with (
+        _listener("sse") as url,
+        sse_client(f"{url}/sse") as streams,
+        mcp.ClientSession(*streams) as session,
+    ):
+        await session.initialize()
+        yield session
+
+
+@asynccontextmanager
+async def _listener(transport: str) -> AsyncIterator[str]:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    command = [sys.executable, "-c", SERVER, "http", str(port)]
+    command = [sys.executable, "-c", SERVER, transport, str(port), "traced"]
     with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as server:
         try:
             await _listening(port)
-            async with http_client(f"http://127.0.0.1:{port}/mcp") as session:
-                await session.initialize()
-                yield session
+            yield f"http://127.0.0.1:{port}"
         finally:
             server.kill()
 

@@ -1,5 +1,6 @@
 """A client's request and the server's work on it are one trace, with the SDK's 1.x and 2.x."""
 
+import json
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -15,10 +16,10 @@ from spanwise import integrations
 
 mcp = pytest.importorskip("mcp", reason="not installed: pip install 'spanwise[test-libraries]'")
 sys.path.insert(0, str(Path(__file__).parent))
-from mcp_sessions import IS_2, connected, make_server, over_http, over_stdio  # noqa: E402  found by the path above
+from mcp_sessions import IS_2, connected, make_server, over_http, over_sse, over_stdio, tells_of_http  # noqa: E402  found by the path above
 
 LIBRARIES = ("mcp",)
-TRANSPORTS = {"stdio": over_stdio, "streamable HTTP": over_http}
+TRANSPORTS = {"stdio": over_stdio, "streamable HTTP": over_http, "SSE": over_sse}
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::ResourceWarning")
 
 
@@ -150,11 +151,24 @@ async def test_the_context_travels_with_the_request_to_another_process(
     async with TRANSPORTS[transport]() as client:
         memory.exporter.clear()
         result = await client.call_tool("where", {})
-        (sent,) = [span for span, _ in taken(memory) if span.name == "tools/call where"]
-        trace_id, parent_id, name, kind = result.content[0].text.split("|")
-        assert (trace_id, parent_id) == (f"{sent.context.trace_id:032x}", f"{sent.context.span_id:016x}")
-        assert (name, kind) == ("tools/call where", "SERVER")
-        assert "jsonrpc.request.id" in sent.attributes or not IS_2
+    (sent,) = [span for span, _ in taken(memory) if span.name == "tools/call where"]
+    told = json.loads(result.content[0].text)
+    assert (told["trace"], told["parent"]) == (
+        f"{sent.context.trace_id:032x}",
+        f"{sent.context.span_id:016x}",
+    )
+    assert (told["name"], told["kind"]) == ("tools/call where", "SERVER")
+    is_seen_by_server = transport == "stdio" or tells_of_http()
+    for attributes in (sent.attributes, told["attributes"])[: 1 + is_seen_by_server]:
+        assert attributes["network.transport"] == ("pipe" if transport == "stdio" else "tcp")
+        assert attributes.get("network.protocol.name") == (None if transport == "stdio" else "http")
+        assert attributes["jsonrpc.request.id"].isdecimal()
+        assert attributes["mcp.protocol.version"].startswith("202")
+        assert ("mcp.session.id" in attributes) == (transport == "streamable HTTP")
+    if transport != "stdio":
+        assert sent.attributes["server.address"] == "127.0.0.1"
+        assert sent.attributes["server.port"] > 0
+        assert told["attributes"].get("client.address") == ("127.0.0.1" if is_seen_by_server else None)
 
 
 async def test_switched_off_nothing_of_ours_is_left(memory: SpanMemory) -> None:
