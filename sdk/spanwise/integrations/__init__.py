@@ -76,8 +76,8 @@ class _Installation:
     state: str = OFF
     detail: str = ""
     is_active: bool = False
-    awaited: set[str] = field(default_factory=set)
-    """Modules with an import hook of ours that has not fired: hooks cannot be taken back."""
+    awaited: set[tuple[str, str]] = field(default_factory=set)
+    """Modules with an import hook of ours that has not fired, and what for: hooks cannot be taken back."""
     patches: dict[str, Patch] = field(default_factory=dict)
     missing: set[str] = field(default_factory=set)
     shadows: dict[type, Patch] = field(default_factory=dict)
@@ -212,15 +212,15 @@ def _install(item: _Installation, *, is_named: bool) -> None:
             raise IntegrationError(detail)
     item.is_active = True
     item.state = PATCHED if item.patches or item.unlisten else WAITING
-    _await(item, item.module, functools.partial(_arrived, item))
+    _await(item, "begin", item.module, functools.partial(_arrived, item))
 
 
-def _await(item: _Installation, module: str, hook: Callable[[Any], None]) -> None:
-    """Calls ``hook`` when a module has been imported, now if it has; waits for each module once."""
+def _await(item: _Installation, what: str, module: str, hook: Callable[[Any], None]) -> None:
+    """Calls ``hook`` when a module has been imported, now if it has; waits for each once to do the same."""
     if module in sys.modules:
         hook(sys.modules[module])
-    elif module not in item.awaited:
-        item.awaited.add(module)
+    elif (module, what) not in item.awaited:
+        item.awaited.add((module, what))
         when_imported(module, hook)
 
 
@@ -231,7 +231,7 @@ def _arrived(item: _Installation, library: Any) -> None:
     more, and twice. An import of the app runs in here, which must go on.
     """
     with _lock:
-        item.awaited.discard(item.module)
+        item.awaited.discard((item.module, "begin"))
         if not item.is_active:
             return
         try:
@@ -243,10 +243,10 @@ def _arrived(item: _Installation, library: Any) -> None:
                     guard.say_once(f"version {item.name}", "spanwise: %s; it is not traced", detail)
                 return
             for module in {target.path.partition(":")[0] for target in integration.targets}:
-                _await(item, module, functools.partial(_patch_module, item, module))
+                _await(item, "patch", module, functools.partial(_patch_module, item, module))
             if integration.listen is not None:
                 module = integration.listens_in or integration.module
-                _await(item, module, functools.partial(_listen_in, item))
+                _await(item, "listen", module, functools.partial(_listen_in, item))
         except Exception as error:  # noqa: BLE001
             item.state, item.detail = FAILED, f"{type(error).__name__}: {error}"
             guard.fault(f"beginning with {item.name}", error)
@@ -279,7 +279,7 @@ def _obstacle(integration: "Integration", version: str | None) -> tuple[str, str
 def _patch_module(item: _Installation, module_name: str, module: Any) -> None:
     """Patches the targets of one module."""
     with _lock:
-        item.awaited.discard(module_name)
+        item.awaited.discard((module_name, "patch"))
         if not item.is_active:
             return
         for target in item.integration.targets:
@@ -346,7 +346,7 @@ def _is_foreign(found: Any, kind: type) -> bool:
 def _listen_in(item: _Installation, module: Any) -> None:
     """Registers with a library's own callbacks, once."""
     with _lock:
-        item.awaited.discard(item.integration.listens_in or item.integration.module)
+        item.awaited.discard((item.integration.listens_in or item.integration.module, "listen"))
         if not item.is_active or item.unlisten is not None or item.integration.listen is None:
             return
         try:

@@ -22,6 +22,15 @@ _PLACES = (
     "openinference.instrumentation.{name}",
     "openlit.instrumentation.{name}",
 )
+_OTHER_PLACES = {
+    "bedrock": ("opentelemetry.instrumentation.botocore", "opentelemetry.instrumentation.aiobotocore"),
+    "google_genai": (
+        "opentelemetry.instrumentation.google_generativeai",
+        "openlit.instrumentation.google_ai_studio",
+    ),
+    "chromadb": ("opentelemetry.instrumentation.chromadb", "openlit.instrumentation.chroma"),
+}
+"""Instrumentors of a library that call it something else than we do."""
 _FLAG = "_is_instrumented_by_opentelemetry"
 _LOGFIRE = "logfire"
 _LOGFIRE_FLAG = "_is_instrumented_by_logfire"
@@ -50,7 +59,8 @@ class Peers:
 
     def __init__(self, name: str) -> None:
         self._name = name
-        self._modules = tuple(place.format(name=name) for place in _PLACES)
+        places = tuple(place.format(name=name) for place in _PLACES)
+        self._modules = (*places, *(other for other in _OTHER_PLACES.get(name, ()) if other not in places))
         self._instrumentors: dict[str, list[Any]] = {}
 
     def at_work(self) -> str | None:

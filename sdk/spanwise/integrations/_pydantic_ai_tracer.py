@@ -7,7 +7,7 @@ hand them to Spanwise's side table instead, after truncation and scrubbing.
 import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from functools import lru_cache
+from functools import lru_cache, wraps
 from typing import Any
 
 from opentelemetry.context import Context
@@ -25,6 +25,7 @@ _CONTENT = {key: key for key in semconv.CONTENT_KEYS} | {
 """Attribute of PydanticAI that holds content -> ours. The last two are its older names."""
 _RENAMED = {"gen_ai.usage.details.reasoning_tokens": semconv.USAGE_REASONING_OUTPUT_TOKENS}
 _BUSY = "_spanwise_is_writing"
+_WRITERS = ("end", "update_name", "set_status", "add_event", "record_exception")
 
 
 class SpanwiseProvider(TracerProvider):
@@ -49,14 +50,17 @@ class _Tracer(Tracer):
         if active is None or is_suppressed(get_current() if context is None else context):
             return NoOpTracer().start_span(name, context)
         plain, content = _split(attributes or {})
-        tracer = active.pipeline.tracer()
-        span = tracer.start_span(name, context, kind, plain, *args, **kwargs)
-        if span.is_recording():
-            try:
+        try:
+            span = active.pipeline.tracer().start_span(name, context, kind, plain, *args, **kwargs)
+        except Exception as error:  # noqa: BLE001  samplers and processors of the app run in here
+            guard.fault("starting a span of pydantic-ai", error)
+            return NoOpTracer().start_span(name, context)
+        try:
+            if span.is_recording():
                 span.__class__ = _guarded(type(span))
                 _keep(span, content)
-            except Exception as error:  # noqa: BLE001  the span stands without its content
-                guard.fault("guarding a span of pydantic-ai", error)
+        except Exception as error:  # noqa: BLE001  the span stands without its content
+            guard.fault("guarding a span of pydantic-ai", error)
         return span
 
     @contextmanager
@@ -115,25 +119,41 @@ def _loaded(value: Any) -> Any:
 
 @lru_cache(maxsize=16)
 def _guarded(kind: type) -> type:
-    """Returns the class of spans that keep content back: the same, but for the writing of attributes."""
+    """Returns the class of spans that keep content back and never raise: the same, but for the writing."""
 
     def set_attributes(self: Any, attributes: Mapping[str, Any]) -> None:
         if _BUSY in vars(self):
             kind.set_attributes(self, attributes)  # type: ignore[attr-defined]
             return
         plain, content = _split(attributes)
-        kind.set_attributes(self, plain)  # type: ignore[attr-defined]
         try:
+            kind.set_attributes(self, plain)  # type: ignore[attr-defined]
             _keep(self, content)
         except Exception as error:  # noqa: BLE001
             guard.fault("recording content of pydantic-ai", error)
 
     def set_attribute(self: Any, key: str, value: Any) -> None:
-        set_attributes(self, {key: value})
+        if key in _CONTENT:
+            set_attributes(self, {key: value})
+            return
+        try:
+            kind.set_attribute(self, _RENAMED.get(key, key), value)  # type: ignore[attr-defined]
+        except Exception as error:  # noqa: BLE001
+            guard.fault("writing a span of pydantic-ai", error)
 
-    members = {
-        "set_attributes": set_attributes,
-        "set_attribute": set_attribute,
-        "__module__": kind.__module__,
-    }
-    return type(kind.__name__, (kind,), members)
+    members: dict[str, Any] = {"set_attributes": set_attributes, "set_attribute": set_attribute}
+    members |= {name: _never_raising(kind, name) for name in _WRITERS}
+    return type(kind.__name__, (kind,), members | {"__module__": kind.__module__})
+
+
+def _never_raising(kind: type, name: str) -> Any:
+    """Returns a span's method with its faults caught and counted: processors of the app run in some."""
+
+    @wraps(getattr(kind, name))
+    def write(self: Any, *args: Any, **kwargs: Any) -> None:
+        try:
+            getattr(kind, name)(self, *args, **kwargs)
+        except Exception as error:  # noqa: BLE001
+            guard.fault("writing a span of pydantic-ai", error)
+
+    return write

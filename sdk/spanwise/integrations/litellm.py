@@ -132,7 +132,7 @@ INTEGRATION = Integration(
     name="litellm",
     module="litellm",
     distribution="litellm",
-    versions=">=1.50,<2",
+    versions=">=1.100,<2",
     observe=observe,
     listen=listen,
     listens_in="litellm.main",

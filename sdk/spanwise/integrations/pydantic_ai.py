@@ -12,8 +12,8 @@ from spanwise import runtime, semconv
 from spanwise.integrations._declaration import Integration
 from spanwise.integrations._pydantic_ai_tracer import SpanwiseProvider
 
-_OLDEST_FORMAT = 2
-"""The format in which messages became attributes in OpenTelemetry's shape."""
+_FORMAT = 3
+"""The oldest format whose spans are all named and attributed as OpenTelemetry does; later ones are defaults."""
 _DEFAULT = "_instrument_default"
 
 
@@ -58,10 +58,11 @@ def _arguments(base: Any) -> dict[str, Any]:
         "tracer_provider": SpanwiseProvider(),
         "include_binary_content": False,
         "include_model_request_parameters": False,
+        "use_aggregated_usage_attribute_names": True,
     }
     version = known.get("version")
-    if version is not None and isinstance(version.default, int) and version.default < _OLDEST_FORMAT:
-        wanted["version"] = _OLDEST_FORMAT
+    if version is not None and isinstance(version.default, int) and version.default < _FORMAT:
+        wanted["version"] = _FORMAT
     return {name: value for name, value in wanted.items() if name in known}
 
 
@@ -69,7 +70,7 @@ INTEGRATION = Integration(
     name="pydantic_ai",
     module="pydantic_ai",
     distribution="pydantic-ai-slim",
-    versions=">=1,<3",
+    versions=">=2,<3",
     listen=listen,
     listens_in="pydantic_ai.agent",
     operations=(semconv.OP_INVOKE_AGENT, semconv.OP_EXECUTE_TOOL, semconv.OP_CHAT),
