@@ -104,9 +104,7 @@ def own_span(
     kind, attributes = kwargs.get("kind"), kwargs.get("attributes") or {}
     method = attributes.get(semconv.MCP_METHOD)
     if exchange is not None and isinstance(kind, SpanKind) and exchange.lend(kind, method):
-        request_id = attributes.get(semconv.JSONRPC_REQUEST_ID)
-        if request_id is not None:
-            exchange.span.set_attribute(semconv.JSONRPC_REQUEST_ID, request_id)
+        exchange.number(attributes.get(semconv.JSONRPC_REQUEST_ID))
         return nullcontext(NonRecordingSpan(exchange.span.get_span_context()))
     is_notification = kind is SpanKind.SERVER and semconv.JSONRPC_REQUEST_ID not in attributes
     if is_notification and kwargs.get("context") is None and _would_be_alone():

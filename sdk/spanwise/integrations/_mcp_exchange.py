@@ -125,6 +125,14 @@ class Exchange:
         self._is_lent = self._is_lent or is_same
         return is_same
 
+    def number(self, request_id: object) -> None:
+        """Notes the request's id, where it is given after the span has begun."""
+        if request_id is not None:
+            self._guarded(
+                "reading a request",
+                lambda: self.span.set_attribute(semconv.JSONRPC_REQUEST_ID, str(request_id)),
+            )
+
     def answer(self, result: Any) -> None:
         """Reads the result, a model of the library's or its JSON, and ends the span."""
         self._finish("reading an answer", lambda: self._read(result))

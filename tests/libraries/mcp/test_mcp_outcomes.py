@@ -134,6 +134,7 @@ async def test_what_the_app_put_into_meta_stays_there(is_on: bool) -> None:
         assert meta == own
 
 
+@pytest.mark.filterwarnings("ignore:The sampling capability is deprecated")  # from 2.x on; still served
 async def test_a_server_that_asks_the_client(memory: SpanMemory) -> None:
     server, around = Server("asker"), []
 
