@@ -4,6 +4,7 @@ import asyncio
 from typing import Any
 
 from loopback import Loopback
+from opentelemetry import trace
 from pydantic_ai import Agent
 from pydantic_ai.models.function import FunctionModel
 from pydantic_ai.models.test import TestModel
@@ -14,6 +15,7 @@ def _agent() -> "Agent[None, str]":
 
     @agent.tool_plain
     def weather(city: str) -> str:
+        trace.get_current_span().set_attribute("app.city", city)
         return f"sunny in {city}"
 
     return agent
