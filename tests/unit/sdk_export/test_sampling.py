@@ -9,7 +9,9 @@ from opentelemetry import trace
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.trace import NonRecordingSpan, SpanContext, TraceFlags, TraceState
 
-from spanwise.sampling import ThresholdSampler, sampler_from_env
+from spanwise.config import Config
+from spanwise.pipeline import Pipeline
+from spanwise.sampling import ThresholdSampler, sampler_from_env, sampler_of
 from spanwise_collector.ingest.sampling import sample_weight
 
 LOW, HIGH = 0x1, 0x00FF_FFFF_FFFF_FFFF
@@ -123,9 +125,6 @@ def test_other_samplers_are_left_to_opentelemetry(monkeypatch: pytest.MonkeyPatc
 def test_our_own_provider_samples_by_the_variables_and_the_apps_own_as_it_likes(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    from spanwise.config import Config
-    from spanwise.pipeline import Pipeline
-
     monkeypatch.setenv("OTEL_TRACES_SAMPLER", "traceidratio")
     monkeypatch.setenv("OTEL_TRACES_SAMPLER_ARG", "0.5")
     pipeline = Pipeline(Config.from_env(isolated=True))
@@ -136,3 +135,85 @@ def test_our_own_provider_samples_by_the_variables_and_the_apps_own_as_it_likes(
     states = {span.get_span_context().trace_state.to_header() for span in spans if span.is_recording()}
     assert states == {"ot=th:8"}
     assert 20 < sum(span.is_recording() for span in spans) < 80
+
+
+def conversation(sampler: Any, name: str, trace_id: int) -> tuple[bool, str]:
+    result = sampler.should_sample(None, trace_id, "x", attributes={"gen_ai.conversation.id": name})
+    return result.decision.is_sampled(), result.trace_state.to_header()
+
+
+def test_the_traces_of_a_conversation_are_kept_together() -> None:
+    sampler = ThresholdSampler(0.25, by="conversation")
+    kept = 0
+    for number in range(2000):
+        name = f"c-{number}"
+        decisions = {conversation(sampler, name, trace_id) for trace_id in (LOW, HIGH)}
+        assert len(decisions) == 1
+        kept += next(iter(decisions))[0]
+    assert kept / 2000 == pytest.approx(0.25, abs=0.03)
+
+
+def test_a_conversations_decision_is_written_for_samplers_further_on() -> None:
+    is_kept, state = conversation(ThresholdSampler(0.5, by="conversation"), "c-7", LOW)
+    # Of another implementation: the first 56 bits of the SHA-256 of the id.
+    assert (is_kept, state) == (True, "ot=rv:ab6a0ce6317bd8;th:8")
+    assert sample_weight(state) == 2
+    for share in (0.1, 0.3, 0.9):
+        # By the specification alone: randomness at or above the threshold, whoever asks.
+        expected = int("ab6a0ce6317bd8", 16) >= round((1 - share) * 2**56)
+        plain = ThresholdSampler(share)
+        assert decide(plain, LOW, remote(LOW, is_sampled=True, state=state))[0] is expected
+        assert conversation(ThresholdSampler(share, by="conversation"), "c-7", HIGH)[0] is expected
+
+
+def test_without_a_conversation_the_trace_id_decides() -> None:
+    sampler = ThresholdSampler(0.5, by="conversation")
+    assert decide(sampler, LOW) == (False, "")
+    assert decide(sampler, HIGH) == (True, "ot=th:8")
+    assert conversation(ThresholdSampler(0.5), "c-7", LOW) == (False, "")
+
+
+def test_a_conversation_of_the_context_counts_for_whoever_starts_the_trace() -> None:
+    import spanwise
+
+    tracer = TracerProvider(sampler=ThresholdSampler(0.5, by="conversation")).get_tracer("web")
+    with spanwise.context(conversation_id="c-7"):
+        roots = [tracer.start_span("GET /") for _ in range(20)]
+    assert {root.get_span_context().trace_state.to_header() for root in roots} == {
+        "ot=rv:ab6a0ce6317bd8;th:8"
+    }
+    child = tracer.start_span("child", trace.set_span_in_context(roots[0]))
+    assert child.get_span_context().trace_state.to_header() == "ot=rv:ab6a0ce6317bd8;th:8"
+
+
+def test_the_arguments_win_over_the_variables(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OTEL_TRACES_SAMPLER", "always_on")
+    config = Config.from_env(sample_ratio=0.5, sample_by="conversation")
+    assert conversation(sampler_of(config), "c-7", LOW) == (True, "ot=rv:ab6a0ce6317bd8;th:8")
+    assert decide(sampler_of(config), LOW) == (False, "")
+    monkeypatch.setenv("OTEL_TRACES_SAMPLER", "traceidratio")
+    monkeypatch.setenv("OTEL_TRACES_SAMPLER_ARG", "0.5")
+    assert conversation(sampler_of(Config.from_env(sample_by="conversation")), "c-7", LOW)[0]
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [{"sample_ratio": 1.5}, {"sample_ratio": True}, {"sample_ratio": "0.1"}, {"sample_by": "user"}],
+)
+def test_settings_that_cannot_work(settings: dict[str, Any]) -> None:
+    ((name, value),) = settings.items()
+    with pytest.raises(ValueError, match=f"{name} must be .*not {value!r}"):
+        Config.from_env(**settings)
+
+
+def test_an_app_with_a_provider_of_its_own_is_told(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.WARNING)
+    pipeline = Pipeline(Config.from_env(sample_ratio=0.1))
+    provider = TracerProvider(shutdown_on_exit=False)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(trace, "get_tracer_provider", lambda: provider)
+        span = pipeline.tracer().start_span("x")
+        pipeline.tracer().start_span("y")
+    pipeline.shutdown(0)
+    assert span.is_recording()
+    assert [record.getMessage()[:33] for record in caplog.records] == ["spanwise: sample_ratio is ignored"]
