@@ -4,6 +4,7 @@ The sender's context travels in the request's ``params._meta``, whatever the tra
 it. The 2.x library starts spans of its own: ours take their place, so that there is one a request.
 """
 
+import functools
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -50,7 +51,7 @@ def listen(mcp: Any) -> Callable[[], None]:
 
     def arrived(module: Any) -> None:
         if is_on[0]:
-            undos.extend(_wrapped(module))
+            undos.extend(_wrapped(module, is_on))
 
     for name in {*_PLACES, *OPENERS}:
         when_imported(name, arrived)
@@ -63,16 +64,28 @@ def listen(mcp: Any) -> Callable[[], None]:
     return undo
 
 
-def _wrapped(module: Any) -> Iterator[Callable[[], object]]:
+def _wrapped(module: Any, is_on: list[bool]) -> Iterator[Callable[[], object]]:
     """Wraps what there is to wrap in a module; yields what undoes it."""
     for path, wrapper in _PLACES.get(module.__name__, {}).items():
         if _has(module, path):
-            yield apply(module, path, wrapper).remove
+            yield apply(module, path, functools.partial(_while_on, is_on, wrapper)).remove
     if module.__name__ in OPENERS:
         name, facts = OPENERS[module.__name__]
         undo_watch = watch(getattr(module, name, None), facts)
         if undo_watch is not None:
             yield undo_watch
+
+
+def _while_on(
+    is_on: list[bool],
+    wrapper: Any,
+    wrapped: Any,
+    instance: Any,
+    args: tuple[Any, ...],
+    kwargs: dict[str, Any],
+) -> Any:
+    """Passes calls through that come after the undo: where others wrapped us, our wrapper has to stay."""
+    return wrapper(wrapped, instance, args, kwargs) if is_on[0] else wrapped(*args, **kwargs)
 
 
 def _has(module: Any, path: str) -> bool:

@@ -137,6 +137,13 @@ async def over_http() -> AsyncIterator[Any]:
 
 
 @asynccontextmanager
+async def over_http_of_2026() -> AsyncIterator[Any]:
+    """Yields a client of 2.x, whose protocol has no sessions."""
+    async with _listener("streamable-http") as url, mcp.Client(f"{url}/mcp") as client:
+        yield client
+
+
+@asynccontextmanager
 async def over_sse() -> AsyncIterator[Any]:
     """Yields a session over the protocol's older HTTP transport."""
     from mcp.client.sse import sse_client

@@ -1,9 +1,11 @@
 """How a request ends, what it carries, and that the library's own spans do not come out beside ours."""
 
 import asyncio
+import inspect
 import json
 import subprocess
 import sys
+import types
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +15,13 @@ from opentelemetry.trace import get_current_span
 from span_memory import SpanMemory, traced
 
 import spanwise
+from spanwise.integrations import mcp as mcp_integration
 
 mcp = pytest.importorskip("mcp", reason="not installed: pip install 'spanwise[test-libraries]'")
 sys.path.insert(0, str(Path(__file__).parent))
+from mcp.client.sse import sse_client  # noqa: E402
+from mcp.client.stdio import stdio_client  # noqa: E402
+from mcp.server.stdio import stdio_server  # noqa: E402
 from mcp_sessions import IS_2, Server, connected, make_server, over_stdio  # noqa: E402  found by the path above
 
 if IS_2:
@@ -176,6 +182,47 @@ async def test_private_calls_leave_no_words(memory: SpanMemory) -> None:
         assert span.attributes["error.type"] == "tool_error"
         assert not span.status.description
         assert span.context.span_id not in memory.content
+
+
+def held() -> dict[str, Any]:
+    """Returns what an app calls, by name: methods, and the generators of transports."""
+    found = {}
+    for name, paths in mcp_integration._PLACES.items():
+        if (module := sys.modules.get(name)) is not None:
+            for path in filter(lambda each: mcp_integration._has(module, each), paths):
+                *owners, attribute = path.split(".")
+                owner = getattr(module, owners[0]) if owners else module
+                found[f"{name}:{path}"] = vars(owner)[attribute]
+    for opener in (stdio_client, sse_client, stdio_server):
+        found[opener.__name__] = inspect.getclosurevars(opener).nonlocals["func"]
+    return found
+
+
+def test_switched_off_the_library_is_as_it_was() -> None:
+    before = held()
+    with traced(LIBRARIES):
+        assert all(now is not before[name] for name, now in held().items())
+    assert len(before) >= (11 if IS_2 else 8)
+    after = held()
+    assert all(after[name] is before[name] for name in before)
+
+
+@pytest.mark.parametrize("package", ["opentelemetry", "openinference"])
+async def test_beside_another_instrumentor(
+    memory: SpanMemory, monkeypatch: pytest.MonkeyPatch, package: str
+) -> None:
+    name = f"{package}.instrumentation.mcp"
+    kind = type("McpInstrumentor", (), {"__module__": name, "_is_instrumented_by_opentelemetry": True})
+    kind._instance = kind()
+    module = types.ModuleType(name)
+    module.McpInstrumentor = kind
+    monkeypatch.setitem(sys.modules, name, module)
+    async with connected(make_server()) as client:
+        await client.call_tool("weather", {"city": "Rome"})
+    if package == "opentelemetry":
+        assert memory.take() == [], "its spans are there"
+    else:
+        spans_named(memory, "tools/call weather")  # that one only carries the context
 
 
 BESIDE = """

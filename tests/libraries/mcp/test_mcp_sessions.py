@@ -16,10 +16,21 @@ from spanwise import integrations
 
 mcp = pytest.importorskip("mcp", reason="not installed: pip install 'spanwise[test-libraries]'")
 sys.path.insert(0, str(Path(__file__).parent))
-from mcp_sessions import IS_2, connected, make_server, over_http, over_sse, over_stdio, tells_of_http  # noqa: E402  found by the path above
+from mcp_sessions import (  # noqa: E402  found by the path above
+    IS_2,
+    connected,
+    make_server,
+    over_http,
+    over_http_of_2026,
+    over_sse,
+    over_stdio,
+    tells_of_http,
+)
 
 LIBRARIES = ("mcp",)
 TRANSPORTS = {"stdio": over_stdio, "streamable HTTP": over_http, "SSE": over_sse}
+if IS_2:
+    TRANSPORTS["streamable HTTP of 2026"] = over_http_of_2026
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::ResourceWarning")
 
 
