@@ -30,6 +30,13 @@ class Batch:
     spans: list[EncodedSpan]
     size_bytes: int
 
+    def halves(self) -> "tuple[Batch, Batch]":
+        """Returns two batches with the same spans, to be settled as this one."""
+        middle = len(self.spans) // 2
+        first, second = self.spans[:middle], self.spans[middle:]
+        first_bytes = sum(span.size_bytes for span in first)
+        return Batch(first, first_bytes), Batch(second, self.size_bytes - first_bytes)
+
 
 class Backlog:
     """A first-in first-out queue of ended spans.

@@ -5,6 +5,7 @@ yet: a collector that restarts within seconds costs nothing and is not worth a w
 """
 
 import logging
+import math
 import random
 import time
 from dataclasses import dataclass
@@ -21,6 +22,7 @@ _OUTAGE_AFTER_S = 5.0
 _FIRST_DELAY_S = 1.0
 _MAX_DELAY_S = 32.0
 _CLOSING_DELAY_S = 0.25
+_TOO_LARGE = 413
 
 
 @dataclass(slots=True)
@@ -77,6 +79,10 @@ class Delivery:
         self._failing_since: float | None = None
         self._is_outage_said = False
         self._dropped_said = 0
+        self._concluded = 0
+        """Spans of the batch in progress whose fate is known, when it had to be sent in parts."""
+        self._refused_bytes: float = math.inf
+        """Size of the smallest request that was too large for the endpoint."""
 
     @property
     def is_failing(self) -> bool:
@@ -100,7 +106,7 @@ class Delivery:
         """Stops after the attempt in progress, gives up the ``held`` spans, and says how many are lost."""
         self.is_ended = True
         self._is_hurried = True
-        self.counts.lost += held
+        self.counts.lost += held - self._concluded
         if self.counts.lost:
             logger.warning(
                 "spanwise: %d %s were not delivered to %s: %s",
@@ -111,7 +117,22 @@ class Delivery:
             )
 
     def deliver(self, batch: Batch) -> None:
-        """Sends a batch until it is accepted, refused for good, or the end has come."""
+        """Sends a batch until it is accepted, refused for good, or the end has come.
+
+        What is too large for the endpoint is sent in halves, down to single spans.
+        """
+        self._concluded = 0
+        parts = [batch]
+        while parts:
+            part = parts.pop()
+            if self._is_through(part):
+                self._concluded += len(part.spans)
+            else:
+                parts += reversed(part.halves())
+        self._concluded = 0
+
+    def _is_through(self, batch: Batch) -> bool:
+        """Sends a batch or a part of one; False when it is to be sent in parts."""
         from urllib3.exceptions import HTTPError  # urllib3 is imported by the worker, not by the app's thread
 
         body: bytes | None = None
@@ -122,12 +143,16 @@ class Delivery:
             try:
                 if body is None:
                     body = self._request(batch, timeout_s)
+                    if self._is_too_large(batch, body):
+                        return False
                 answer = self._sender.post(body, timeout_s)
             except (HTTPError, OSError) as error:
                 answer = unanswered(error)
+            if body is not None and self._is_too_large(batch, body, answer.status):
+                return False
             if answer.verdict is not Verdict.RETRY:
                 self._conclude(batch, answer)
-                return
+                return True
             self._note_failure(answer, began_at)
             if self._close_at is not None and not answer.is_listening and self._sender.is_loopback:
                 break  # nothing listens on this machine, and waiting would only delay the app's exit
@@ -138,10 +163,12 @@ class Delivery:
             attempt += 1
         if not self.is_ended:  # else ``end`` has counted this batch among what was held
             self.counts.lost += len(batch.spans)
+        return True
 
     def count_failure(self, batch: Batch, error: Exception) -> None:
         """Counts the spans of a batch that a fault of ours has cost."""
-        self.counts.failed += len(batch.spans)
+        self.counts.failed += len(batch.spans) - self._concluded
+        self._concluded = 0
         self.counts.last_error = f"{type(error).__name__}: {error}"
 
     def report_dropped(self, dropped: int) -> None:
@@ -166,6 +193,12 @@ class Delivery:
         if self._close_at is None:
             return self._config.timeout_s
         return min(self._config.timeout_s, self._close_at - time.monotonic())
+
+    def _is_too_large(self, batch: Batch, body: bytes, status: int = 0) -> bool:
+        """Tells whether to send a request in parts: it was refused for its size, or a smaller one was."""
+        if status == _TOO_LARGE:
+            self._refused_bytes = min(self._refused_bytes, len(body))
+        return len(batch.spans) > 1 and len(body) >= self._refused_bytes
 
     def _request(self, batch: Batch, timeout_s: float) -> bytes:
         self._is_withholding = not self._gate.allows(timeout_s)
@@ -219,6 +252,7 @@ class Delivery:
         if self._failing_since is not None and self._is_outage_said:
             away_s = time.monotonic() - self._failing_since
             logger.warning("spanwise: %s takes %s again after %.0f s", self._sender.where, self.noun, away_s)
+            self._refused_bytes = math.inf  # it may have been restarted with another limit
         self._failing_since = None
         self._is_outage_said = False
 
