@@ -13,7 +13,7 @@ from spanwise.integrations import _openai_chat, _openai_responses
 from spanwise.integrations._openai_items import input_messages, output_parts
 from spanwise.integrations._openai_parameters import sampling
 from spanwise.integrations._openai_parts import content_parts, message_of, parts_of, tool_definition
-from spanwise.integrations._stainless_fields import as_count, as_text, as_texts, fields, given, items
+from spanwise.integrations._stainless_fields import as_count, as_text, as_texts, fields, given, items, loaded
 from spanwise.messages import Message
 from spanwise.operation import AttributeValue, Request, Response, Usage
 from spanwise.steps import Step
@@ -106,6 +106,8 @@ def _content(kind: str, data: Any) -> tuple[Any, Any]:
         return getattr(data, "data", None) or None, None
     if kind == "mcp_tools":
         return None, getattr(data, "result", None)
+    if kind == "function" and isinstance(data.input, str):
+        return loaded(data.input.encode()), data.output
     sent = None if kind == "transcription" else getattr(data, "input", None)
     received = None if kind == "speech" else getattr(data, "output", None)
     return sent, received

@@ -51,6 +51,7 @@ def listen(module: Any) -> Callable[[], None]:
         state["is_active"] = False
         for patch in patches:
             patch.remove()
+        RUNS.abandon()
 
     return undo
 
