@@ -23,7 +23,9 @@ from span_memory import SpanMemory, traced
 from spanwise import guard, integrations
 from spanwise.integrations._declaration import Reader
 
+pytestmark = pytest.mark.filterwarnings("default")  # what a library warns of is the same without us
 FOLDER = Path(__file__).parent
+OTHER_ENVIRONMENT = ("ai21", "litellm", "sentence_transformers", "transformers")
 Call = Callable[[Loopback, str], Any]
 PROMPT = "Which city is the capital of France?"
 HUGE = 50 * 1024 * 1024
@@ -34,8 +36,9 @@ def _calls() -> Iterator[Any]:
         library = path.stem.removeprefix("sampled_")
         try:
             samples: dict[str, Call] = importlib.import_module(path.stem).SAMPLES
-        except ModuleNotFoundError as error:
-            reason = f"{error.name} is not installed: pip install 'spanwise[test-libraries]'"
+        except ImportError as error:
+            extra = "test-models" if library in OTHER_ENVIRONMENT else "test-libraries"
+            reason = f"{library} is not installed ({error}): pip install 'spanwise[{extra}]'"
             yield pytest.param(library, None, marks=pytest.mark.skip(reason), id=library)
             continue
         for name, call in samples.items():
