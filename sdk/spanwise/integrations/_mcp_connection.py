@@ -31,12 +31,19 @@ def facts_of(sender: Any) -> Facts:
     """Returns what is known of the connection of a session or dispatcher, by its stream for writing."""
     if sender is None:
         return {}
-    stream = _key(getattr(sender, "_write_stream", None))
-    noted = _of_stream.get(stream) if stream is not None else None
-    facts = {} if noted is None else dict(noted())
-    if (version := _versions.get(sender)) is not None:
+    noted = _found(_of_stream, _key(getattr(sender, "_write_stream", None)))
+    facts: Facts = {} if noted is None else dict(noted())
+    if (version := _found(_versions, sender)) is not None:
         facts[semconv.MCP_PROTOCOL_VERSION] = version
     return facts
+
+
+def _found(noted: "weakref.WeakKeyDictionary[Any, Any]", key: Any) -> Any:
+    """Returns what is noted of an object; of one that cannot be held weakly nothing ever is."""
+    try:
+        return noted.get(key)
+    except TypeError:
+        return None
 
 
 def facts_of_http(request: Any) -> Facts:

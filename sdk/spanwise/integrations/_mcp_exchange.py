@@ -119,7 +119,7 @@ class Exchange:
         """False once the span has ended."""
         return self._is_open
 
-    def lend(self, kind: SpanKind, method: str) -> bool:
+    def lend(self, kind: SpanKind, method: object) -> bool:
         """Tells whether a span that the library is about to start is this one; true once."""
         is_same = not self._is_lent and kind is self.kind and method == self.method
         self._is_lent = self._is_lent or is_same
@@ -258,7 +258,7 @@ def _tool_span_around(parent: Context, tool: str | None) -> trace.Span | None:
     attributes = getattr(span, "attributes", None) or {}
     is_same = attributes.get(semconv.OPERATION_NAME) == semconv.OP_EXECUTE_TOOL
     is_same = is_same and attributes.get(semconv.TOOL_NAME) == tool and semconv.MCP_METHOD not in attributes
-    return span if is_same else None  # type: ignore[no-any-return]
+    return span if is_same else None
 
 
 def _links(parent: Context, around: Context) -> list[trace.Link] | None:

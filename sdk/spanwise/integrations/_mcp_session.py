@@ -19,7 +19,7 @@ async def send(wrapped: Any, session: Any, args: tuple[Any, ...], kwargs: dict[s
     request = args[0] if args else kwargs.get("request")
 
     def read() -> Message:
-        root = getattr(request, "root", request)
+        root: Any = getattr(request, "root", request)
         params = fields(plain(getattr(root, "params", None)))
         request_id = getattr(session, "_request_id", None)
         return Message(as_text(root.method) or "", params, request_id, lambda: facts_of(session))
@@ -93,7 +93,7 @@ async def respond(wrapped: Any, responder: Any, args: tuple[Any, ...], kwargs: d
     exchange = exchange_in(get_current())
     if exchange is not None and exchange.responder is responder and not responder.cancelled:
         response = args[0] if args else kwargs.get("response")
-        root = getattr(response, "root", response)
+        root: Any = getattr(response, "root", response)
         _note(exchange, getattr(responder, "_session", None), root)
         if hasattr(root, "code") and hasattr(root, "message"):
             exchange.refuse(root.code, root.message)
@@ -130,9 +130,9 @@ def _carrying(request: Any, exchange: Exchange) -> Any:
         params = root.params if root.params is not None else _empty_params(root)
         if not carrier or params is None:
             return request
-        kind = next(kind for kind in type(params).__mro__ if "Meta" in vars(kind)).Meta
+        kind: Any = type(params)
         own = {} if params.meta is None else params.meta.model_dump(by_alias=True, exclude_unset=True)
-        changed = params.model_copy(update={"meta": kind(**{**carrier, **own})})
+        changed = params.model_copy(update={"meta": kind.Meta(**{**carrier, **own})})
         root_copy = root.model_copy(update={"params": changed})
         return root_copy if root is request else request.model_copy(update={"root": root_copy})
     except Exception as error:  # noqa: BLE001  the request goes without

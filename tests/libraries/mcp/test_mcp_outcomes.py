@@ -6,6 +6,7 @@ import json
 import subprocess
 import sys
 import types
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from span_memory import SpanMemory, traced
 
 import spanwise
 from spanwise.integrations import mcp as mcp_integration
+from spanwise.integrations._mcp_connection import facts_of
 
 mcp = pytest.importorskip("mcp", reason="not installed: pip install 'spanwise[test-libraries]'")
 sys.path.insert(0, str(Path(__file__).parent))
@@ -41,6 +43,14 @@ def spans_named(memory: SpanMemory, name: str) -> dict[str, ReadableSpan]:
     assert len(found) == len(kinds) == 2, found
     assert kinds["SERVER"].parent.span_id == kinds["CLIENT"].context.span_id
     return kinds
+
+
+async def call_by_request(client: Any, tool: str, limit: Any = None, meta: Any = None) -> None:
+    """Calls a tool as ``call_tool`` does, also where that takes neither a time limit nor metadata."""
+    params = mcp.types.CallToolRequestParams(**{"name": tool, "arguments": {}, "_meta": meta})
+    request = mcp.types.CallToolRequest(**({} if IS_2 else {"method": "tools/call"}), params=params)
+    session, wrapped = (client.session, request) if IS_2 else (client, mcp.types.ClientRequest(request))
+    await session.send_request(wrapped, mcp.types.CallToolResult, request_read_timeout_seconds=limit)
 
 
 @pytest.mark.parametrize("way", WAYS)
@@ -88,6 +98,28 @@ async def test_a_cancelled_call(memory: SpanMemory, way: str) -> None:
     assert kinds["CLIENT"].attributes["error.type"].endswith("CancelledError")
 
 
+async def test_a_call_that_takes_too_long(memory: SpanMemory) -> None:
+    server, free = make_server(), asyncio.Event()
+
+    @server.tool()
+    async def wait() -> str:
+        await free.wait()
+        return "late"
+
+    limit = 0.2 if IS_2 else timedelta(seconds=0.2)
+    async with connected(server, by_streams=True) as client:
+        with pytest.raises(Exception, match=r"(?i)timed out") as raised:
+            await call_by_request(client, "wait", limit)
+        free.set()
+    (span,) = [each for each in memory.exporter.get_finished_spans() if each.kind.name == "CLIENT"][-1:]
+    assert span.name == "tools/call wait"
+    assert span.attributes["error.type"] == str(raised.value.error.code)
+
+
+def test_a_connection_that_cannot_be_held_weakly_is_not_known() -> None:
+    assert facts_of([]) == {}
+
+
 async def test_a_server_that_goes_away_in_a_call(memory: SpanMemory) -> None:
     async with over_stdio() as client:
         call = client.call_tool("quit", {})
@@ -124,13 +156,9 @@ async def test_what_the_app_put_into_meta_stays_there(is_on: bool) -> None:
         return "looked"
 
     own = {"com.example/user": "u1", "com.example/tenant": {"id": 7}}
-    params = mcp.types.CallToolRequestParams(**{"name": "look", "arguments": {}, "_meta": dict(own)})
-    request = mcp.types.CallToolRequest(**({} if IS_2 else {"method": "tools/call"}), params=params)
     with traced(LIBRARIES if is_on else ("openai",)) as memory:
         async with connected(server, by_streams=True) as client:
-            inner = client.session if IS_2 else client
-            wrapped = request if IS_2 else mcp.types.ClientRequest(request)
-            await inner.send_request(wrapped, mcp.types.CallToolResult)
+            await call_by_request(client, "look", meta=dict(own))
     (meta,) = seen
     assert {key: meta.get(key) for key in own} == own
     if is_on:
