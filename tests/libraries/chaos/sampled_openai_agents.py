@@ -32,7 +32,13 @@ def call(loopback: Loopback, text: str) -> Any:
 
 def async_call(loopback: Loopback, text: str) -> Any:
     agent = _agent(loopback, "agents-async", _ANSWER)
-    return asyncio.run(Runner.run(agent, text)).final_output
+
+    async def ask() -> Any:
+        with agents.trace("Sample"), agents.custom_span("step") as span:
+            span.set_error({"message": "not that bad", "data": None})
+            return (await Runner.run(agent, text)).final_output
+
+    return asyncio.run(ask())
 
 
 def async_stream(loopback: Loopback, text: str) -> Any:
