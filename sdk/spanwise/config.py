@@ -25,6 +25,8 @@ class CaptureMode(Enum):
     NO_CONTENT = "no_content"
     SPANWISE = "spanwise"
     """The default: to Spanwise only, never to the app's other OpenTelemetry backends."""
+    HASH = "hash"
+    """To Spanwise only, and not as text: each text as its digest and length (see ``hashing``)."""
     SPAN_ONLY = "span_only"
     """On the span itself too, so that every backend of the app's TracerProvider sees it."""
     EVENT_ONLY = "event_only"
@@ -73,6 +75,9 @@ class Config:
     """Path of the PEM file to show to an endpoint that asks who is calling."""
     capture: CaptureMode = CaptureMode.SPANWISE
     """Where message content goes; as an argument also True, False or a mode's name."""
+    hash_key: str | None = field(default=None, repr=False)
+    """Makes the digests of ``capture="hash"`` an HMAC-SHA256 (``SPANWISE_HASH_KEY``): without a key, short
+    texts can be found by trying."""
     scrub: bool | Callable[[str], str] = True
     """True scrubs content with ``spanwise.redact``; a function scrubs in its place; False leaves it."""
     isolated: bool = False
@@ -189,6 +194,7 @@ def _environment() -> dict[str, Any]:
         _ignored("OTEL_EXPORTER_OTLP_COMPRESSION", compression, "none, gzip or deflate")
     if timeout := _signal_variable("TIMEOUT"):
         _read_seconds(values, timeout)
+    values["hash_key"] = os.environ.get("SPANWISE_HASH_KEY") or None
     for name in ("certificate", "client_key", "client_certificate"):
         values[name] = _signal_variable(name.upper()) or None
     if (mode := _capture_variable()) is not None:

@@ -25,6 +25,7 @@ from spanwise.config import Config
 from spanwise.content import ContentTable, to_text
 from spanwise.delivery import Delivery
 from spanwise.encode import Encoder
+from spanwise.hashing import hasher_of
 from spanwise.holding import Holding
 from spanwise.processor import SCOPE_PREFIX, SpanProcessor, SpanSelection
 from spanwise.provider import OwnTracerProvider
@@ -112,6 +113,7 @@ class Pipeline:
         self._tracer: Tracer = NoOpTracer()
         self._listeners = Listeners(None, None, config)
         self._is_content_on_span = config.capture.is_on_span
+        self._hasher = hasher_of(config)
         self._own_provider: TracerProvider | None = None
         self._scores: ScoreExport | None = None
         self._attached: list[SpanProcessor] = []
@@ -147,6 +149,8 @@ class Pipeline:
         span_id = span.get_span_context().span_id
         if not content or not span.is_recording() or self._selection.is_private(span_id):
             return
+        if self._hasher is not None:
+            content = self._hasher.waiting(content)
         if self._is_content_on_span:
             span.set_attributes({key: to_text(value) for key, value in content.items()})
         if not self._selection.is_carried:

@@ -26,6 +26,7 @@ from opentelemetry.trace import Span, SpanContext
 
 from spanwise import guard, semconv
 from spanwise.ambient import attributes_of, is_private
+from spanwise.hashing import hasher_of
 from spanwise.operation import AttributeValue
 from spanwise.runtime import Runtime, current
 from spanwise.steps import Step
@@ -165,12 +166,15 @@ def _score(
         attributes[semconv.USER_ID] = user_id
     if comment and (is_private(context) or not runtime.capture.wants_content):
         comment = None
+    comment = runtime.capture.text(comment[:MAX_COMMENT_CHARS]) if comment else ""
+    if (hasher := hasher_of(runtime.config)) is not None:
+        comment = hasher.digest(comment)
     return Score(
         name=name,
         kind=kind,
         value=number,
         label=runtime.capture.text(word[:MAX_NAME_CHARS]),
-        comment=runtime.capture.text(comment[:MAX_COMMENT_CHARS]) if comment else "",
+        comment=comment,
         trace_id=place[0],
         span_id=place[1],
         time_ns=time.time_ns(),

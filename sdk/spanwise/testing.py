@@ -27,6 +27,7 @@ from spanwise._version import __version__
 from spanwise.capture import Capture
 from spanwise.config import Config
 from spanwise.content import decoded
+from spanwise.hashing import hasher_of
 from spanwise.resource import new_resource
 from spanwise.scores import Score
 
@@ -150,6 +151,7 @@ class MemoryPipeline:
 
     def __init__(self, config: Config, recorder: Recorder) -> None:
         self._recorder = recorder
+        self._hasher = hasher_of(config)
         self._provider = TracerProvider(
             sampler=ALWAYS_ON,
             resource=new_resource(config),
@@ -165,6 +167,8 @@ class MemoryPipeline:
     def put_content(self, span: Span, content: Mapping[str, object]) -> None:
         """Adds content to an open span."""
         if span.is_recording():
+            if self._hasher is not None:
+                content = self._hasher.waiting(content)
             self._recorder.add_content(span.get_span_context().span_id, content)
 
     def put_score(self, score: Score) -> None:
