@@ -30,7 +30,7 @@ from spanwise.holding import Holding
 from spanwise.processor import SCOPE_PREFIX, SpanProcessor, SpanSelection
 from spanwise.provider import OwnTracerProvider
 from spanwise.resource import named_in_code, new_resource
-from spanwise.sampling import sampler_of
+from spanwise.sampling import sampler_of, settings_without_effect
 from spanwise.sender import Sender
 from spanwise.worker import Worker
 
@@ -118,7 +118,6 @@ class Pipeline:
         self._scores: ScoreExport | None = None
         self._attached: list[SpanProcessor] = []
         self._is_shut_down = False
-        self._is_sampler_said = False
         process.follow(self)
 
     def tracer(self) -> Tracer:
@@ -234,19 +233,21 @@ class Pipeline:
                 self._provider = provider
                 self._tracer = _get_tracer(self._provide())
                 return self._tracer
-            if self._config.sample_ratio is not None and provider is not self._own_provider:
-                self._warn_of_sampler()
             self._attach(provider)
+            if provider is not self._own_provider:
+                self._warn_of_sampler(provider)
             self._provider = provider
             self._tracer = _get_tracer(provider)
             return self._tracer
 
-    def _warn_of_sampler(self) -> None:
-        if not self._is_sampler_said:
-            self._is_sampler_said = True
-            logger.warning(
-                "spanwise: sample_ratio is ignored: the app's own TracerProvider has its own sampler "
-                "(spanwise.sampling.ThresholdSampler may be it)"
+    def _warn_of_sampler(self, provider: object) -> None:
+        ignored = settings_without_effect(self._config, getattr(provider, "sampler", None))
+        if ignored:
+            guard.say_once(
+                "sampler of the app",
+                "spanwise: %s: no effect, because the app's own TracerProvider has its own sampler; "
+                "spanwise.sampling.ThresholdSampler can be it",
+                " and ".join(ignored),
             )
 
     def _provide(self) -> TracerProvider:

@@ -130,6 +130,16 @@ def sampler_of(config: "Config") -> Sampler | None:
     return sampler_from_env(config.sample_by, records_rest=config.keep_errors)
 
 
+def settings_without_effect(config: "Config", sampler: object) -> list[str]:
+    """Returns the names of the settings that an app's own sampler makes useless."""
+    if isinstance(sampler, ThresholdSampler):
+        return []
+    found = ["sample_ratio"] if config.sample_ratio is not None else []
+    describe = getattr(sampler, "get_description", str)
+    keeps_all = "AlwaysOn" in describe().partition(",")[0]
+    return found + (["keep_errors"] if config.keep_errors and not keeps_all else [])
+
+
 def sampler_from_env(by: str = "trace", *, records_rest: bool = False) -> Sampler | None:
     """Returns the sampler that the environment asks for; ``None`` leaves it to OpenTelemetry's SDK.
 

@@ -3,6 +3,7 @@
 import itertools
 import logging
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -221,3 +222,24 @@ def test_without_keep_errors_nothing_of_it_is_recorded(new_app: Any) -> None:
     assert not failing.is_recording()
     app.fail(failing)
     assert app.names == []
+
+
+def test_many_threads_at_once(new_app: Any) -> None:
+    app = new_app(0.5)
+
+    def one(number: int) -> tuple[bool, bool]:
+        is_failing = number % 3 == 0
+        root = app.start("root")
+        with ThreadPoolExecutor(3) as children:
+            for index in range(3):
+                child = app.start("child", root)
+                children.submit(app.fail if is_failing and index == 1 else child.__class__.end, child)
+        root.end()
+        return is_failing, _is_sampled(root)
+
+    with ThreadPoolExecutor(8) as threads:
+        outcomes = list(threads.map(one, range(300)))
+    kept = [failing or sampled for failing, sampled in outcomes]
+    assert len(app.taken) == 4 * sum(kept), "whole traces, each span once"
+    assert sum(item.is_kept_for_error for item in app.taken) == 4 * sum(failing for failing, _ in outcomes)
+    assert (app.held.size_bytes, app.held._traces, app.held._undecided) == (0, {}, {})

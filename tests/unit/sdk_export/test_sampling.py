@@ -6,9 +6,12 @@ from typing import Any
 
 import pytest
 from opentelemetry import trace
+from opentelemetry.context import Context
 from opentelemetry.sdk.trace import TracerProvider
-from opentelemetry.trace import NonRecordingSpan, SpanContext, TraceFlags, TraceState
+from opentelemetry.sdk.trace.sampling import ALWAYS_ON, DEFAULT_ON, ParentBased, TraceIdRatioBased
+from opentelemetry.trace import NonRecordingSpan, SpanContext, StatusCode, TraceFlags, TraceState
 
+from spanwise import guard
 from spanwise.config import Config
 from spanwise.pipeline import Pipeline
 from spanwise.sampling import ThresholdSampler, sampler_from_env, sampler_of
@@ -206,14 +209,50 @@ def test_settings_that_cannot_work(settings: dict[str, Any]) -> None:
         Config.from_env(**settings)
 
 
-def test_an_app_with_a_provider_of_its_own_is_told(caplog: pytest.LogCaptureFixture) -> None:
+@pytest.mark.parametrize(
+    ("settings", "sampler", "named"),
+    [
+        ({"sample_ratio": 0.1}, ALWAYS_ON, "sample_ratio"),
+        ({"sample_ratio": 0.1, "keep_errors": True}, TraceIdRatioBased(1), "sample_ratio and keep_errors"),
+        ({"keep_errors": True}, ParentBased(TraceIdRatioBased(1)), "keep_errors"),
+        ({"keep_errors": True}, DEFAULT_ON, None),
+        ({"sample_ratio": 0.1, "keep_errors": True}, ThresholdSampler(1.0, records_rest=True), None),
+        ({}, TraceIdRatioBased(1), None),
+    ],
+)
+def test_an_app_with_a_provider_of_its_own_is_told(
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+    settings: dict[str, Any],
+    sampler: Any,
+    named: str | None,
+) -> None:
     caplog.set_level(logging.WARNING)
-    pipeline = Pipeline(Config.from_env(sample_ratio=0.1))
-    provider = TracerProvider(shutdown_on_exit=False)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(trace, "get_tracer_provider", lambda: provider)
-        span = pipeline.tracer().start_span("x")
-        pipeline.tracer().start_span("y")
+    monkeypatch.setattr(guard, "_said", set())
+    provider = TracerProvider(sampler=sampler, shutdown_on_exit=False)
+    monkeypatch.setattr(trace, "get_tracer_provider", lambda: provider)
+    pipeline = Pipeline(Config.from_env(**settings))
+    assert pipeline.tracer().start_span("x").is_recording()
+    pipeline.tracer().start_span("y")
     pipeline.shutdown(0)
-    assert span.is_recording()
-    assert [record.getMessage()[:33] for record in caplog.records] == ["spanwise: sample_ratio is ignored"]
+    said = [record.getMessage().split(":")[1].strip() for record in caplog.records]
+    assert said == ([] if named is None else [named])
+
+
+def test_our_sampler_serves_an_apps_own_provider(monkeypatch: pytest.MonkeyPatch) -> None:
+    sampler = ThresholdSampler(0.0, "conversation", records_rest=True)
+    provider = TracerProvider(sampler=sampler, shutdown_on_exit=False)
+    monkeypatch.setattr(trace, "get_tracer_provider", lambda: provider)
+    pipeline = Pipeline(Config.from_env(keep_errors=True))
+    taken: list[str] = []
+    assert pipeline._holding is not None
+    monkeypatch.setattr(pipeline._holding, "_put", lambda item: taken.append(item.span.name))
+    for is_failing in (False, True):
+        root = pipeline.tracer().start_span("root", Context())
+        child = pipeline.tracer().start_span("child", trace.set_span_in_context(root))
+        if is_failing:
+            child.set_status(StatusCode.ERROR)
+        child.end()
+        root.end()
+    pipeline.shutdown(0)
+    assert taken == ["child", "root"]
