@@ -26,6 +26,7 @@ LIBRARIES = {
     "pinecone": "pinecone",
     "pydantic_ai": "pydantic_ai",
     "qdrant": "qdrant_client",
+    "replicate": "replicate",
     "sentence_transformers": "sentence_transformers",
     "together": "together",
     "transformers": "transformers",
