@@ -30,3 +30,13 @@ def loopback() -> Iterator[Loopback]:
     """A server that answers with what tests ``put`` into it."""
     with Loopback().running() as server:
         yield server
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Leaves to CI what takes long: every fault in every call, every way a call may end, trackers' start-up."""
+    here = Path(__file__).parent
+    for item in items:
+        if here in item.path.parents and (
+            item.path.parent.name in ("chaos", "trackers") or item.path.stem.endswith("_outcomes")
+        ):
+            item.add_marker(pytest.mark.slow)
