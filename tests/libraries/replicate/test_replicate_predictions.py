@@ -231,7 +231,7 @@ def test_the_recorded_run_of_an_image_model(memory: SpanMemory, server: Server, 
     server.put(f"GET {polls[0].path}", *(each.body for each in polls))
     last = json.loads(polls[-1].body)
     ref = f"{last['model']}:{last['version']}"
-    assert [each.url for each in run(client, "sync", ref, prompt="robots")] == last["output"]
+    assert [str(each) for each in run(client, "sync", ref, prompt="robots")] == last["output"]
     (span,) = memory.take()
     assert span["name"] == f"generate_content {last['model']}"
     assert span["attributes"]["spanwise.model.revision"] == last["version"]
