@@ -3,6 +3,7 @@
 import os
 from pathlib import Path
 
+import hypothesis  # noqa: F401  else its plugin imports it at the end, where Python 3.11 fails in ast.parse
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]

@@ -33,7 +33,7 @@ def loopback() -> Iterator[Loopback]:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Leaves to CI what takes long: every fault in every call, every way a call may end, trackers' start-up."""
+    """Leaves to CI what takes long: every fault in every call, every way a call may end, trackers."""
     here = Path(__file__).parent
     for item in items:
         if here in item.path.parents and (
