@@ -1,7 +1,7 @@
 """Runs of the real OpenAI Agents SDK against a loopback server: one tree a run, one span a model call."""
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
 import pytest
@@ -73,9 +73,28 @@ def server() -> Iterator[ModelServer]:
         yield running
 
 
+CLIENTS: list[Any] = []
+
+
+@pytest.fixture(autouse=True)
+async def closing() -> AsyncIterator[None]:
+    """Closes the clients in the loop that they were used in."""
+    yield
+    await close_clients()
+
+
+async def close_clients() -> None:
+    while CLIENTS:
+        await CLIENTS.pop().close()
+
+
+def client_at(url: str) -> Any:
+    CLIENTS.append(openai.AsyncOpenAI(api_key="k", base_url=url, max_retries=0))
+    return CLIENTS[-1]
+
+
 def chat_model(server: ModelServer, name: str = "gpt-4o") -> Any:
-    client = openai.AsyncOpenAI(api_key="k", base_url=server.url, max_retries=0)
-    return agents.OpenAIChatCompletionsModel(name, client)
+    return agents.OpenAIChatCompletionsModel(name, client_at(server.url))
 
 
 @agents.function_tool
@@ -129,6 +148,7 @@ def test_run_sync(memory: SpanMemory, server: ModelServer) -> None:
     asyncio.set_event_loop(loop)  # older versions take the thread's
     try:
         assert agents.Runner.run_sync(adder(server), "2+2?").final_output == TEXT
+        loop.run_until_complete(close_clients())
     finally:
         asyncio.set_event_loop(None)
         loop.close()
@@ -256,8 +276,7 @@ async def test_too_many_turns(memory: SpanMemory, server: ModelServer) -> None:
 
 def responses_model(loopback: Loopback, key: str, body: Any, **further: Any) -> Any:
     root = loopback.put(made_up(key, "/responses", body, **further))
-    client = openai.AsyncOpenAI(api_key="k", base_url=root, max_retries=0)
-    return agents.OpenAIResponsesModel("gpt-5", client)
+    return agents.OpenAIResponsesModel("gpt-5", client_at(root))
 
 
 @pytest.mark.parametrize("is_stream", [False, True])
