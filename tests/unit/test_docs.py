@@ -54,6 +54,8 @@ def config_table() -> str:
 def integrations_table() -> str:
     """What each integration traces, from its declaration; newest and oldest tested version, from where they
     are pinned."""
+    from packaging.utils import canonicalize_name
+
     from spanwise import integrations
 
     rows = ["| library | tested versions | operations | what is read |", "|---|---|---|---|"]
@@ -61,9 +63,8 @@ def integrations_table() -> str:
     for name, item in sorted(integrations._registry().items()):
         found = item.integration
         library = f"`{name}`" if name == found.distribution else f"`{name}` ({found.distribution})"
-        versions = (
-            f"{oldest.get(name, 'not tested')} to {newest.get(found.distribution.lower(), 'not tested')}"
-        )
+        newest_version = newest.get(canonicalize_name(found.distribution), "not tested")
+        versions = f"{oldest.get(name, 'not tested')} to {newest_version}"
         operations = ", ".join(f"`{operation}`" for operation in found.operations)
         rows.append(f"| {library} | {versions} | {operations} | {found.captures} |")
     return "\n".join(rows)
@@ -72,10 +73,11 @@ def integrations_table() -> str:
 def pinned(file: str) -> dict[str, str]:
     """The versions that CI installs; of a package with several, that of the Python that runs this."""
     from packaging.requirements import Requirement
+    from packaging.utils import canonicalize_name
 
     lines = [Requirement(line) for line in (ROOT / file).read_text().splitlines() if line]
     met = [line for line in lines if line.marker is None or line.marker.evaluate()]
-    return {line.name.lower(): str(line.specifier).removeprefix("==") for line in met}
+    return {canonicalize_name(line.name): str(line.specifier).removeprefix("==") for line in met}
 
 
 def oldest_versions() -> dict[str, str]:
