@@ -218,7 +218,8 @@ class Runs:
         if named is not None and not _is_within(ambient, named):
             inner, ambient = named, named.context
         while inner is not None and inner.model is not None:
-            inner, ambient = inner.parent, inner.outer
+            ambient = inner.outer
+            inner = inner.parent
         return inner, ambient
 
     def _add(self, run: Run) -> None:

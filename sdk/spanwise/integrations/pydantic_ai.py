@@ -13,7 +13,7 @@ from spanwise.integrations._declaration import Integration
 from spanwise.integrations._pydantic_ai_tracer import SpanwiseProvider
 
 _FORMAT = 3
-"""The oldest format whose spans are all named and attributed as OpenTelemetry does; later ones are defaults."""
+"""The oldest format whose spans are all named and attributed as OpenTelemetry does; the default of later."""
 _DEFAULT = "_instrument_default"
 
 

@@ -98,9 +98,7 @@ def messages_url() -> Iterator[str]:
 @pytest.fixture
 def auto(tmp_path: Path, sink: Any, messages_url: str) -> Auto:
     """Runs an app under opentelemetry-instrument, whose exporter and ours both obey the variables."""
-    pytest.importorskip(
-        "opentelemetry.distro", reason="pip install opentelemetry-distro"
-    )
+    pytest.importorskip("opentelemetry.distro", reason="pip install opentelemetry-distro")
     command = os.path.join(os.path.dirname(sys.executable), "opentelemetry-instrument")
     (tmp_path / "app.py").write_text(APP.format(url=messages_url))
 
