@@ -33,7 +33,7 @@ _ENDED = frozenset({"succeeded", "failed", "canceled"})
 _MAKERS = ("replicate.prediction", "replicate.model", "replicate.deployment")
 
 
-@dataclass(slots=True, weakref_slot=True)
+@dataclass
 class _Memo:
     """The prediction behind a call, in the last state that the client saw."""
 
