@@ -198,7 +198,9 @@ def _are_messages(items: list[Any]) -> bool:
 
 
 def _is_canonical(parsed: Any) -> bool:
-    return isinstance(parsed, list) and all(
-        isinstance(item, dict) and type(item.get("role")) is str and type(item.get("parts")) is list
-        for item in parsed
-    )
+    if type(parsed) is not list:
+        return False
+    for item in parsed:  # a loop: all() over a generator costs several times as much for one or two messages
+        if not (type(item) is dict and type(item.get("role")) is str and type(item.get("parts")) is list):
+            return False
+    return True

@@ -92,7 +92,7 @@ def normalise(span: Span) -> Found:
 def _collect(span: Span, attributes: dict[str, AnyValue], found: Found, behind: int) -> int:
     bits, fields, flat_keys = _plan_of(attributes)
     for field, sources in fields:
-        held = found.get(field)
+        held = found.get(field) if behind else None  # the span's own attributes come first: nothing is held
         for rank, key, reader in sources:
             if held is not None and held[0] <= rank + behind:
                 break
