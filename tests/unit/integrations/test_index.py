@@ -44,7 +44,7 @@ def test_a_declaration_is_called_like_its_file_and_waits_for_modules_below_its_o
 
 def test_instrumenting_imports_no_reader_and_no_metadata_and_no_http_client() -> None:
     code = (
-        "import sys, opentelemetry.sdk.trace\n"
+        "import sys, opentelemetry.sdk.trace, wrapt\n"  # whatever wrapt imports is wrapt's
         "before = set(sys.modules)\n"
         "import spanwise\n"
         "spanwise.instrument(endpoint='http://127.0.0.1:9')\n"
