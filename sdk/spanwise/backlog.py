@@ -21,6 +21,8 @@ BATCH_BYTES = 2 * 1024 * 1024
 _SPANS_A_TURN = 16
 """Encoded without a break, 512 spans would keep an app's thread waiting for 5 ms, the interpreter's switch
 interval. With breaks, a busy app makes the worker wait as long: hence only while the backlog is small."""
+_SPANS_A_PUT = 2
+"""What a put encodes when the queue fills up: more than it adds, so that the queue shrinks again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +44,8 @@ class Backlog:
     """A first-in first-out queue of ended spans.
 
     ``put`` is called on the app's threads and costs about a microsecond; it never blocks, and refuses what
-    does not fit (and counts it) instead of discarding what was accepted before. ``pack``, ``take`` and
+    does not fit (and counts it) instead of discarding what was accepted before. Past a quarter of the room it
+    encodes too, since a burst can keep the worker from the interpreter for seconds. ``pack``, ``take`` and
     ``wait`` are the worker's.
 
     Args:
@@ -123,26 +126,39 @@ class Backlog:
         if count in (1, self._batch_spans) or before < BATCH_BYTES <= before + size:
             self._on_work()
             self.wake()
+        if self.held_bytes > self._max_bytes // 4:  # the worker gets no turn: who makes spans makes room
+            for _ in range(_SPANS_A_PUT):
+                self._pack_one()
         return True
 
     def pack(self) -> None:
         """Encodes what has ended: a batch of it or, when a lot is waiting, many."""
         is_pressed = self._ended_bytes > self._max_bytes // 16
         for count in range(1, self._batch_spans * (16 if is_pressed else 1) + 1):
-            if not self._ended:
+            if not self._pack_one():
                 return
-            item = self._ended.popleft()
-            try:
-                encoded = self._encode(item)
-            except Exception as error:  # noqa: BLE001 - the other spans are sent all the same
-                self.failed += 1
-                self._account(item.size_bytes, 0, settled=1)
-                guard.fault("encoding a span", error)
-                continue
-            self._account(item.size_bytes, encoded.size_bytes)
-            self._encoded.append(encoded)
             if not is_pressed and count % _SPANS_A_TURN == 0:
                 time.sleep(0)
+
+    def _pack_one(self) -> bool:
+        """Encodes the span that has waited longest, in whatever thread; False when there is none.
+
+        Encoded, it takes a fraction of the memory.
+        """
+        try:
+            item = self._ended.popleft()
+        except IndexError:
+            return False
+        try:
+            encoded = self._encode(item)
+        except Exception as error:  # noqa: BLE001 - the other spans are sent all the same
+            self.failed += 1
+            self._account(item.size_bytes, 0, settled=1)
+            guard.fault("encoding a span", error)
+            return True
+        self._account(item.size_bytes, encoded.size_bytes)
+        self._encoded.append(encoded)
+        return True
 
     def take(self) -> Batch | None:
         """Removes and returns the next batch of encoded spans, or None when there are none."""

@@ -5,6 +5,7 @@ The modules of ``loopback/`` and of ``tests/replay`` can be imported by name. (T
 the path: its folders have the names of libraries.)
 """
 
+import gc
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -23,6 +24,13 @@ def memory(request: pytest.FixtureRequest) -> Iterator[SpanMemory]:
     """Instruments the module's ``LIBRARIES`` and keeps their spans: ``memory.take()``."""
     with traced(getattr(request.module, "LIBRARIES", ())) as spans:
         yield spans
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _collected() -> Iterator[None]:
+    """Connections that a library leaves to the garbage collector are not found in somebody else's test."""
+    yield
+    gc.collect()
 
 
 @pytest.fixture(scope="module")

@@ -40,18 +40,28 @@ def drain(backlog: Backlog) -> list[int]:
 
 
 def test_what_does_not_fit_is_refused_and_counted() -> None:
-    backlog = new(2500)
+    encode = Encoder({}).encode
+    backlog = Backlog(2500, lambda item: encode(item)._replace(size_bytes=item.size_bytes), lambda: None)
     assert [backlog.put(ended()) for _ in range(4)] == [True, True, False, False]
     assert (backlog.held_bytes, backlog.dropped, backlog.held) == (2000, 2, 2)
 
 
 def test_encoding_makes_room() -> None:
-    backlog = new(2500)
+    backlog = new(4000)
     backlog.put(ended())
-    backlog.put(ended())
+    assert backlog.held_bytes == 1000
     backlog.pack()
     assert backlog.held_bytes < 1000
     assert backlog.put(ended())
+
+
+def test_a_burst_that_leaves_the_worker_no_turn_makes_its_own_room() -> None:
+    backlog = new(100_000)
+    names = [f"span {number}" for number in range(300)]  # 300,000 bytes before they are encoded
+    assert all(backlog.put(ended(name=name)) for name in names)
+    assert (backlog.dropped, backlog.held) == (0, 300)
+    assert backlog.held_bytes < 100_000
+    assert sum(drain(backlog)) == 300
 
 
 def test_what_is_in_flight_still_counts() -> None:
