@@ -1,6 +1,7 @@
 """Calls of LiteLLM, over its own HTTP."""
 
 import asyncio
+import gc
 import os
 from typing import Any
 
@@ -28,7 +29,10 @@ def stream(loopback: Loopback, text: str) -> Any:
     headers = {"content-type": "text/event-stream"}
     given = _given(loopback, text, "litellm-stream", openai_style.STREAM, headers=headers)
     answer = litellm.completion(**given, stream=True)
-    return type(answer), [chunk.choices[0].delta.content for chunk in answer if chunk.choices]
+    kind, texts = type(answer), [chunk.choices[0].delta.content for chunk in answer if chunk.choices]
+    del answer
+    gc.collect()  # LiteLLM leaves the response open; collected within httpx's next request, it deadlocks there
+    return kind, texts
 
 
 def async_call(loopback: Loopback, text: str) -> Any:
