@@ -31,7 +31,7 @@ def stream(loopback: Loopback, text: str) -> Any:
     answer = litellm.completion(**given, stream=True)
     kind, texts = type(answer), [chunk.choices[0].delta.content for chunk in answer if chunk.choices]
     del answer
-    gc.collect()  # LiteLLM leaves the response open; collected within httpx's next request, it deadlocks there
+    gc.collect()  # LiteLLM leaves the response open: collected within the next request, it blocks httpx
     return kind, texts
 
 
