@@ -11,6 +11,7 @@ from typing import Any
 
 from spanwise import messages as parts
 from spanwise import semconv
+from spanwise.integrations._provider_usage import provider_usage
 from spanwise.integrations._stainless_fields import as_count, as_text, fields, items
 from spanwise.messages import Message, Part
 from spanwise.operation import Response, Usage
@@ -150,28 +151,13 @@ def _usage_of(candidates: Any, output: Mapping[str, Any]) -> Usage | None:
         message = fields(fields(each).get("message"))
         usage = usage or usage_of(message.get("usage_metadata"))
         told = told or fields(fields(message.get("response_metadata")).get("token_usage"))
-    further = _provider_usage(told)
+    further = provider_usage(told)
     if usage is None or further is None:
         return usage or further
     for name in ("cache_read_input_tokens", "reasoning_output_tokens"):
         if getattr(usage, name) is None:
             setattr(usage, name, getattr(further, name))
     return usage
-
-
-def _provider_usage(told: Mapping[str, Any]) -> Usage | None:
-    received = as_count(told.get("prompt_tokens", told.get("input_tokens")))
-    made = as_count(told.get("completion_tokens", told.get("output_tokens")))
-    if received is None and made is None:
-        return None
-    return Usage(
-        input_tokens=received,
-        output_tokens=made,
-        cache_read_input_tokens=as_count(fields(told.get("prompt_tokens_details")).get("cached_tokens")),
-        reasoning_output_tokens=as_count(
-            fields(told.get("completion_tokens_details")).get("reasoning_tokens")
-        ),
-    )
 
 
 def _answer(candidate: Any) -> Message:

@@ -10,9 +10,10 @@ from typing import Any
 from spanwise import messages as parts
 from spanwise import semconv
 from spanwise.integrations._langchain_facts import conversation_of
+from spanwise.integrations._provider_usage import provider_usage
 from spanwise.integrations._stainless_fields import as_count, as_number, as_text, fields, items
 from spanwise.messages import Message, Part
-from spanwise.operation import AttributeValue, Request, Response, Usage
+from spanwise.operation import AttributeValue, Request, Response
 
 Attributes = dict[str, AttributeValue]
 _MAX_DEPTH = 5
@@ -180,7 +181,7 @@ def response_of(answer: Any, wants_content: bool) -> Response:
         id=as_text(raw.get("id")),
         model=as_text(raw.get("model")),
         finish_reasons=[semconv.fold_finish_reason(reason)] if reason else None,
-        usage=_usage_of(fields(raw.get("usage")) or further),
+        usage=provider_usage(fields(raw.get("usage")) or further),
     )
     if wants_content and held:
         message = held.get("message")
@@ -193,21 +194,6 @@ def response_of(answer: Any, wants_content: bool) -> Response:
             answered["finish_reason"] = response.finish_reasons[0]
         response.output_messages = [answered]
     return response
-
-
-def _usage_of(told: Mapping[str, Any]) -> Usage | None:
-    received = as_count(told.get("prompt_tokens", told.get("input_tokens")))
-    made = as_count(told.get("completion_tokens", told.get("output_tokens")))
-    if received is None and made is None:
-        return None
-    return Usage(
-        input_tokens=received,
-        output_tokens=made,
-        cache_read_input_tokens=as_count(fields(told.get("prompt_tokens_details")).get("cached_tokens")),
-        reasoning_output_tokens=as_count(
-            fields(told.get("completion_tokens_details")).get("reasoning_tokens")
-        ),
-    )
 
 
 def _tool_calls(further: Mapping[str, Any]) -> list[Part]:
